@@ -1,0 +1,1 @@
+"""Words in, typed call out. Only typer and the standard library are imported here."""

@@ -1,0 +1,53 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import fakes
+import pytest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+
+
+@pytest.fixture
+def llmctl(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process: `llmctl("recipe", "list").code == 0`."""
+    from llmctl import console
+    from llmctl.cli.main import run
+
+    def call(*words: object) -> Outcome:
+        capfd.readouterr()
+        console.configure(quiet=False)
+        code = run([str(word) for word in words])
+        captured = capfd.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A byte-level BPE of 384 tokens that can write any text."""
+    return fakes.make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Path:
+    """A two-layer GPT-2 with random weights, 64 positions, and that tokenizer, as a plain folder."""
+    return fakes.make_model(tmp_path_factory.mktemp("model"), tokenizer_folder)
