@@ -1,0 +1,49 @@
+"""How an evaluation is run. Light: pydantic only."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from llmctl.section import Section
+
+
+class EvaluationSettings(Section):
+    """What decides the numbers; `batch_tokens` and `device` decide only the speed."""
+
+    task: str = Field("perplexity", description="What is measured; a name of the task table")
+    window: Literal["rolling", "strided"] = Field(
+        "rolling",
+        description="How long texts are cut. rolling: each document by itself, in windows whose "
+        "targets do not overlap. strided: one stream of all documents, a window every `stride` "
+        "tokens",
+    )
+    context: int = Field(
+        0, ge=0, description="rolling: earlier tokens that a window sees again, beside the one it "
+        "must see to predict its first target",
+    )  # fmt: skip
+    stride: int | None = Field(
+        None, ge=1, description="strided: tokens from one window to the next; None: half a window"
+    )
+    max_length: int | None = Field(
+        None, ge=2, description="Tokens a window gives to the model; None: the model's positions, "
+        "at most 2048",
+    )  # fmt: skip
+    prefix: Literal["auto", "bos", "eos", "none"] = Field(
+        "auto",
+        description="Token before each document. auto: the one that ended documents in training "
+        "where it is known, else BOS, else EOS, else none (then the first token is not scored)",
+    )
+    limit: int | None = Field(None, ge=1, description="Documents read at most; None: all")
+    batch_tokens: int = Field(8192, ge=1, description="Tokens in a batch, padding included")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 …")
+    dtype: str = Field("float32", description="float32, bfloat16, float16 or auto")
+
+    @model_validator(mode="after")
+    def _one_window(self) -> Self:
+        if self.window == "rolling" and self.stride is not None:
+            raise ValueError("stride belongs to --window strided; rolling takes context")
+        if self.window == "strided" and self.context:
+            raise ValueError("context belongs to --window rolling; strided takes stride")
+        return self
