@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from llmctl import __version__, console
+from llmctl.cli import pretrain
 from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ def _options(
 
 
 # The table of commands. Each module imports only typer and the standard library.
+app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,15 +50,27 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; the exit code is returned, so tests can call it in process."""
+    code, message = EXIT_BUG, "a bug; its traceback is above"
+    try:
+        code, message = _run(arguments)
+    finally:
+        if "LLMCTL_REPORT_FOLDER" in os.environ:  # one of several processes: tell the launcher
+            from llmctl.training.launch import report_exit
+
+            report_exit(code, message)
+    return code
+
+
+def _run(arguments: list[str]) -> tuple[int, str]:
     try:
         app(args=arguments, prog_name="llmctl")
     except SystemExit as leaving:
         if isinstance(leaving.__context__, typer.Abort | KeyboardInterrupt):
-            return EXIT_INTERRUPTED
-        return leaving.code if isinstance(leaving.code, int) else EXIT_BUG
+            return EXIT_INTERRUPTED, "interrupted"
+        return (leaving.code if isinstance(leaving.code, int) else EXIT_BUG), ""
     except LlmctlError as failure:
         if os.environ.get("LLMCTL_DEBUG"):
             raise
         console.error(failure)
-        return failure.exit_code
-    return EXIT_DONE
+        return failure.exit_code, failure.message
+    return EXIT_DONE, ""

@@ -1,0 +1,176 @@
+"""Saving a run and finding where to go on: what a checkpoint holds, which one is good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from llmctl import console, files
+from llmctl.errors import CheckpointError, SettingsMismatch
+from llmctl.pipelines.pretrain_parts import Parts
+from llmctl.pipelines.run_folder import RunRecord
+from llmctl.training import checkpoints, tensors
+from llmctl.training.checkpoints import Checkpoint
+from llmctl.training.processes import Processes
+from llmctl.training.settings import CheckpointSettings, Constant, WarmupStableDecay
+from llmctl.training.state import TrainState
+
+FOLDER = "checkpoints"
+_STATE = "state.json"
+
+
+class Saver:
+    """Writes checkpoints of one run, on rank 0; the others wait until the folder has its name."""
+
+    def __init__(
+        self, folder: Path, parts: Parts, settings: CheckpointSettings, record: RunRecord
+    ) -> None:
+        self._folder, self._parts = folder, parts
+        self._settings, self._record = settings, record
+
+    def save(self, state: TrainState) -> None:
+        processes = self._parts.trainable.processes
+        if processes.is_main:
+            place = self._folder / FOLDER
+            checkpoints.commit(place, state.step, lambda folder: self._write(folder, state))
+            files.replace_link(self._folder / "last", f"{FOLDER}/{checkpoints.folder_name(state.step)}")
+            kept = {state.best_step} if state.best_step is not None else set()
+            if state.best_step is not None:
+                best = checkpoints.folder_name(state.best_step)
+                files.replace_link(self._folder / "best", f"{FOLDER}/{best}")
+            if state.decay_from is not None:
+                kept |= self._last_before(state.decay_from)
+            checkpoints.prune(place, self._settings.keep, kept)
+            self._record.update(progress=_progress(state))
+        processes.wait()
+
+    def _last_before(self, step: int) -> set[int]:
+        """A prolonged wsd run goes on from where its decay began, so that place is kept."""
+        found = checkpoints.list_checkpoints(self._folder / FOLDER)
+        return {max((c.step for c in found if c.step <= step), default=0)}
+
+    def _write(self, folder: Path, state: TrainState) -> None:
+        parts = self._parts
+        tensors.save_weights(parts.model, folder / "model.safetensors")
+        parts.model.config.save_pretrained(folder)
+        numbers = tensors.save_optimizers(
+            parts.trainable.optimizers, parts.model, folder / "optimizer.safetensors"
+        )
+        content = {"state": state.to_json(), "optimizer_numbers": numbers}
+        files.write_json(folder / _STATE, content)
+
+
+def find_start(folder: Path, parts: Parts, processes: Processes) -> TrainState:
+    """The newest good checkpoint's state, its tensors loaded; or a fresh state.
+
+    A damaged checkpoint is moved to `checkpoints/damaged/` and the one before it is used.
+
+    Raises:
+        CheckpointError: there are checkpoints, and none is good.
+        SettingsMismatch: the budget has changed and the schedule does not allow it.
+    """
+    place = folder / FOLDER
+    step = None
+    if processes.is_main:
+        files.remove_temporaries(folder)
+        files.remove_temporaries(place)
+        step = _newest_good(place, before=None)
+    step = processes.from_main(step)
+    if step is None:
+        return _with_budget(TrainState(), parts)
+    state = _read_state(place, step)
+    rewound = _rewind_to(state, parts)
+    if rewound is not None:
+        step = processes.from_main(_newest_good(place, before=rewound) if processes.is_main else None)
+        if step is None:
+            raise SettingsMismatch(
+                f"{folder} cannot be prolonged: no checkpoint from before its decay is left",
+                hint=f"model.path={folder} -o ANOTHER_FOLDER",
+            )
+        state = _read_state(place, step)
+    if state.finished is None:
+        _load_tensors(place / checkpoints.folder_name(step), parts)
+        console.note(f"going on from step {state.step:,}")
+    return _with_budget(state, parts)
+
+
+def load_best(folder: Path, parts: Parts, state: TrainState, export: str) -> int:
+    """Put the weights that become `model/` into the model; gives their step."""
+    step = state.step
+    if export == "best" and state.best_step is not None:
+        step = state.best_step
+    place = folder / FOLDER / checkpoints.folder_name(step)
+    tensors.load_weights(parts.model, place / "model.safetensors")
+    return step
+
+
+def _newest_good(place: Path, *, before: int | None) -> int | None:
+    found = checkpoints.list_checkpoints(place)
+    candidates = [c for c in found if before is None or c.step <= before]
+    for checkpoint in reversed(candidates):
+        problem = checkpoints.verify(checkpoint)
+        if problem is None:
+            return checkpoint.step
+        moved = checkpoints.set_aside(checkpoint)
+        console.warn(f"{checkpoint.folder} is damaged ({problem}); moved to {moved}")
+    if candidates:
+        raise CheckpointError(
+            f"{place}: none of {len(candidates)} checkpoints is good",
+            hint="--fresh begins again; the old run is kept aside",
+        )
+    return None
+
+
+def _read_state(place: Path, step: int) -> TrainState:
+    content = files.read_json(place / checkpoints.folder_name(step) / _STATE)
+    return TrainState.from_json(content["state"])
+
+
+def _load_tensors(folder: Path, parts: Parts) -> None:
+    numbers: dict[str, Any] = files.read_json(folder / _STATE)["optimizer_numbers"]
+    tensors.load_weights(parts.model, folder / "model.safetensors")
+    tensors.load_optimizers(
+        parts.trainable.optimizers, parts.model, folder / "optimizer.safetensors", numbers
+    )
+
+
+def _rewind_to(state: TrainState, parts: Parts) -> int | None:
+    """Where a run must go back to under a changed budget; none to go on from where it is."""
+    plan = parts.plan
+    same = plan.total_steps == state.total_steps if plan.hours is None else plan.hours == state.hours
+    if state.total_steps is None or same:
+        return None
+    if state.finished == "patience" or isinstance(parts.schedule, Constant):
+        return None
+    if not isinstance(parts.schedule, WarmupStableDecay):
+        raise SettingsMismatch(
+            f"the run's {parts.schedule.name} schedule was laid out for {state.total_steps:,} "
+            f"steps, and the budget now asks for {plan.total_steps or plan.hours:,}",
+            hint="the old budget; or model.path=RUN -o ANOTHER_FOLDER to train on from its weights",
+        )
+    starts = [start for start in (state.decay_from, plan.decay_from) if start is not None]
+    return min(starts) if state.step > min(starts) else None
+
+
+def _with_budget(state: TrainState, parts: Parts) -> TrainState:
+    """Give the state this command's budget; a run that had reached a smaller one is open again."""
+    plan = parts.plan
+    if state.finished == "patience":
+        return state
+    if plan.total_steps is not None:
+        state.total_steps, state.decay_from = plan.total_steps, plan.decay_from
+        state.finished = "budget" if state.step >= plan.total_steps else None
+    elif plan.hours != state.hours:
+        state.total_steps = state.decay_from = state.finished = None
+    return state
+
+
+def _progress(state: TrainState) -> dict[str, Any]:
+    return {
+        "step": state.step,
+        "tokens": state.tokens,
+        "seconds": round(state.seconds, 1),
+        "best_validation_loss": state.best_loss,
+        "best_step": state.best_step,
+        "finished": state.finished,
+    }

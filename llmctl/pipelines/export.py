@@ -1,0 +1,95 @@
+"""`RUN/model`: a plain Hugging Face folder that any program loads, checked in a fresh process."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from llmctl import console, files
+from llmctl.errors import SettingsMismatch
+from llmctl.evaluation.reload import check_reload
+from llmctl.models.build import strip_vocabulary_padding
+from llmctl.pipelines.checkpointing import load_best
+from llmctl.pipelines.pretrain_inputs import Inputs
+from llmctl.pipelines.pretrain_parts import Parts
+from llmctl.recipe.schema import PretrainRecipe
+from llmctl.tokenization.load import load_tokenizer
+from llmctl.tokenization.save import save_tokenizer
+from llmctl.training.state import TrainState
+
+
+def export_model(
+    recipe: PretrainRecipe, folder: Path, inputs: Inputs, parts: Parts, state: TrainState
+) -> Path:
+    """Write the chosen checkpoint, tokenizer and model card to `RUN/model`, on the main process.
+
+    Raises:
+        SettingsMismatch: a fresh process that loads the folder computes other logits.
+    """
+    target = folder / "model"
+    processes = parts.trainable.processes
+    if processes.is_main:
+        step = load_best(folder, parts, state, recipe.checkpoints.export)
+        temporary = folder / f"{files.TEMPORARY_PREFIX}model"
+        files.remove_folder(temporary)
+        _write(temporary, recipe, inputs, parts, step, state)
+        files.remove_folder(target)
+        files.commit_folder(temporary, target)
+        if recipe.checkpoints.reload_check:
+            _check(target)
+    processes.wait()
+    return target
+
+
+def _write(
+    folder: Path, recipe: PretrainRecipe, inputs: Inputs, parts: Parts, step: int, state: TrainState
+) -> None:
+    model = parts.model
+    strip_vocabulary_padding(model, inputs.vocabulary.size)
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    positions = getattr(model.config, "max_position_embeddings", None)
+    tokenizer = load_tokenizer(str(inputs.tokenizer_folder))
+    save_tokenizer(tokenizer, folder, max_length=positions)
+    files.write_text(folder / "README.md", _card(recipe, inputs, parts, step, state))
+
+
+def _check(folder: Path) -> None:
+    console.note("loading the saved model in a fresh process")
+    report = check_reload(folder)
+    if not report.ok:
+        raise SettingsMismatch(
+            f"{folder} computes other logits in a fresh process: {report.message}",
+            hint=f"llmctl doctor reload {folder}",
+        )
+
+
+def _card(
+    recipe: PretrainRecipe, inputs: Inputs, parts: Parts, step: int, state: TrainState
+) -> str:
+    """A model card in the Hub's format: what it was trained on, how, and what was measured."""
+    meta = inputs.train.shards.meta
+    if state.best_loss is None:
+        measured = "No validation text was given."
+    else:
+        measured = (
+            f"Validation loss {state.best_loss:.4f} nats per token (perplexity "
+            f"{math.exp(state.best_loss):.2f}) at step {state.best_step:,}."
+        )
+    parameters = sum(parameter.numel() for parameter in parts.model.parameters())
+    return f"""---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [llmctl]
+---
+# {recipe.title or type(parts.model).__name__}
+
+{type(parts.model).__name__} with {parameters:,} parameters, trained by
+`llmctl pretrain` for {state.step:,} steps ({state.tokens:,} target tokens); these are the weights
+of step {step:,}.
+
+- Data: {meta.documents:,} documents, {meta.tokens:,} tokens, {meta.bytes:,} bytes
+  (SHA-256 {meta.source_sha256[:16]}…)
+- Tokenizer: {inputs.vocabulary.size:,} tokens (SHA-256 {inputs.vocabulary.sha256[:16]}…)
+- {measured}
+"""

@@ -1,0 +1,114 @@
+"""One process or many: who owns which rows, sums over all, and agreeing on when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from accelerate import Accelerator
+
+from llmctl.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The group this process works in. With one process every method is trivial."""
+
+    accelerator: Accelerator
+
+    @property
+    def rank(self) -> int:
+        return self.accelerator.process_index
+
+    @property
+    def count(self) -> int:
+        return self.accelerator.num_processes
+
+    @property
+    def is_main(self) -> bool:
+        return self.accelerator.is_main_process
+
+    @property
+    def device(self) -> torch.device:
+        return self.accelerator.device
+
+    def own_rows(self, rows_per_step: int) -> range:
+        """This process' contiguous share of a step's rows.
+
+        Raises:
+            UsageError: there are fewer rows than processes.
+        """
+        if rows_per_step < self.count:
+            raise UsageError(
+                f"a step of {rows_per_step} rows cannot be shared by {self.count} processes",
+                hint=f"batch.rows={self.count}",
+            )
+        return range(
+            self.rank * rows_per_step // self.count, (self.rank + 1) * rows_per_step // self.count
+        )
+
+    def sum(self, *values: float) -> list[float]:
+        """Sums over all processes, in float64."""
+        if self.count == 1:
+            return list(values)
+        kind = torch.float32 if self.device.type == "mps" else torch.float64
+        tensor = torch.tensor(values, dtype=kind, device=self.device)
+        dist.all_reduce(tensor)
+        return tensor.tolist()
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says yes."""
+        return self.sum(float(flag))[0] > 0
+
+    def from_main(self, value: Any) -> Any:
+        """The main process' value, on every process."""
+        if self.count == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def wait(self) -> None:
+        self.accelerator.wait_for_everyone()
+
+    def leave(self) -> None:
+        """Finish trackers and leave the group."""
+        self.accelerator.end_training()
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes through the body before the others."""
+        with self.accelerator.main_process_first():
+            yield
+
+
+def join_processes(*, cpu: bool, trackers: list[str], folder: str) -> Processes:
+    """Join the group that a launcher started, or stand alone.
+
+    Raises:
+        UsageError: the group is not the one the launcher announced.
+    """
+    import os
+    from datetime import timedelta
+
+    from accelerate.utils import InitProcessGroupKwargs
+
+    announced = int(os.environ.get("WORLD_SIZE", "1"))
+    accelerator = Accelerator(
+        cpu=cpu,
+        mixed_precision="no",  # precision is ours: accelerate's wrapper copies outputs to float32
+        log_with=trackers or None,
+        project_dir=folder,
+        # Long, since the others wait while the main process prepares data.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
+    )
+    if accelerator.num_processes != announced:
+        raise UsageError(
+            f"{announced} processes were started, but the group has {accelerator.num_processes}",
+            hint="llmctl pretrain ... --num-processes N starts and joins them itself",
+        )
+    return Processes(accelerator)

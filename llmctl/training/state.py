@@ -1,0 +1,58 @@
+"""What a run knows beside weights and optimizer tensors; all of it is saved with a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass
+class TrainState:
+    """Progress of a run. Randomness, data order and learning rate need no state: they are
+    functions of the seed and the step."""
+
+    step: int = 0
+    """Optimizer steps done."""
+    tokens: int = 0
+    """Target tokens seen."""
+    seconds: float = 0.0
+    """Seconds of training, over all attempts."""
+    best_loss: float | None = None
+    best_step: int | None = None
+    validations_without_better: int = 0
+    last_validation: float | None = None
+    total_steps: int | None = None
+    """The budget in steps; with a budget in hours none until its decay begins."""
+    decay_from: int | None = None
+    """The step at which a wsd schedule leaves the peak rate."""
+    hours: float | None = None
+    """The budget in hours that `total_steps` came from."""
+    finished: Literal["budget", "patience"] | None = None
+    window_loss: float = 0.0
+    """Summed loss since the last line of metrics.jsonl, on the main process."""
+    window_targets: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TrainState:
+        return cls(**value)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers that a recipe's budget and intervals come to, for one data set and model."""
+
+    rows_per_step: int
+    micro_batch_size: int
+    block_length: int
+    total_steps: int | None
+    """None with a budget in hours."""
+    decay_from: int | None
+    """Where a wsd schedule begins to fall; none for the others."""
+    hours: float | None
+    validation_every: int
+    checkpoint_every: int
+    log_every: int
+    patience: int | None
