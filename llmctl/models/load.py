@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "choose_device", "choose_dtype", "find_model", "find_tokenizer", "is_run_folder",
-    "load_causal_model", "quiet_transformers",
+    "load_causal_model", "maximum_positions", "model_folder", "quiet_transformers",
+    "read_architecture",
 ]  # fmt: skip
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 _KEYS_SHOWN = 5
+_POSITION_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -83,14 +85,33 @@ def load_causal_model(
     """
     on_device = choose_device(device)
     as_dtype = choose_dtype(dtype, on_device)
-    found = find_model(name)
-    folder = download_model(found) if isinstance(found, str) else found
-    check_model_folder(folder)
+    folder = model_folder(name)
     with quiet_transformers():
         refuse_other_architectures(read_architecture(folder), folder)
         model, info = _read_weights(folder, as_dtype)
     _refuse_differences(info, folder)
     return model.to(on_device).eval()
+
+
+def model_folder(name: str | Path) -> Path:
+    """The local folder of a model, checked to be safe to open; a Hub model is downloaded.
+
+    Raises:
+        InputMissing, NetworkError, SafetyError, UsageError: see `load_causal_model`.
+    """
+    found = find_model(name)
+    folder = download_model(found) if isinstance(found, str) else found
+    check_model_folder(folder)
+    return folder
+
+
+def maximum_positions(config: Any) -> int | None:
+    """The longest input in tokens that a transformers config says; None where there is no limit."""
+    for key in _POSITION_KEYS:
+        value = getattr(config, key, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
 
 
 def read_architecture(folder: Path) -> Any:

@@ -24,6 +24,11 @@ from llmctl.models.load import (
     find_model,
     find_tokenizer,
     load_causal_model,
+    maximum_positions,
+    read_architecture,
+)
+from llmctl.models.load import (
+    model_folder as folder_of,
 )
 
 
@@ -71,6 +76,14 @@ def test_loading_prints_nothing(model_folder: Path, capfd: pytest.CaptureFixture
 
 def test_auto_is_float32_on_a_cpu() -> None:
     assert choose_dtype("auto", torch.device("cpu")) == torch.float32
+
+
+def test_the_longest_input_is_read_from_the_config(model_folder: Path) -> None:
+    assert maximum_positions(read_architecture(folder_of(model_folder))) == 64
+
+
+def test_a_model_without_positions_has_no_limit() -> None:
+    assert maximum_positions(object()) is None
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99"])
