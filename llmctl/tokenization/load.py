@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from llmctl.errors import DataError, InputMissing, NetworkError, SafetyError
 from llmctl.files import sha256_text
+from llmctl.tokenization.bare_files import read_bare_file, read_bare_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Encode = Callable[[list[str]], list[NDArray[np.int32]]]
 
-TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "spiece.model", "tokenizer.model", "vocab.txt",
-    "vocab.json", "encoder.json", "sentencepiece.model", "sentencepiece.bpe.model",
-)  # fmt: skip
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
+_TOKENIZER_PATTERNS = (*_TOKENIZER_FILES, "encoder.json", "*.model")
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,14 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        return _load_folder(_tokenizer_folder(path))
+        folder = _tokenizer_folder(path)
+        if any((folder / name).is_file() for name in ("tokenizer_config.json", "config.json")):
+            return _from_pretrained(str(folder))
+        return read_bare_folder(folder)
     if path.is_file():
-        return _load_file(path)
+        if path.name == "tokenizer.json" and (path.parent / "tokenizer_config.json").is_file():
+            return _from_pretrained(str(path.parent))  # it names the special tokens
+        return read_bare_file(path)
     if looks_local(name):
         raise InputMissing(f"tokenizer {name}: no such file or folder")
     return _from_pretrained(name)
@@ -161,25 +165,12 @@ def _fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 def _tokenizer_folder(folder: Path) -> Path:
     """The folder itself, or the tokenizer's or model's folder of a run."""
     for candidate in (folder, folder / "tokenizer", folder / "model"):
-        if any((candidate / name).is_file() for name in TOKENIZER_FILES):
+        if any(True for name in _TOKENIZER_PATTERNS for _ in candidate.glob(name)):
             return candidate
     raise InputMissing(
-        f"{folder} holds no tokenizer: expected one of {', '.join(TOKENIZER_FILES[:5])}",
+        f"{folder} holds no tokenizer: expected one of {', '.join(_TOKENIZER_FILES)}",
         hint="llmctl tokenizer train TEXT.txt --vocab-size 8192 -o DIR",
     )
-
-
-def _load_folder(folder: Path) -> PreTrainedTokenizerBase:
-    return _from_pretrained(str(folder))
-
-
-def _load_file(path: Path) -> PreTrainedTokenizerBase:
-    from transformers import PreTrainedTokenizerFast
-
-    try:
-        return PreTrainedTokenizerFast(tokenizer_file=str(path))
-    except Exception as error:
-        raise DataError(f"{path} is not a tokenizer that can be read: {error}") from error
 
 
 def _from_pretrained(name: str) -> PreTrainedTokenizerBase:
