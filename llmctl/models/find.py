@@ -64,6 +64,15 @@ def find_model(name: str | Path, *, what: ModelChoice = "model") -> Path | str:
     return text
 
 
+def run_of(model: str | Path) -> Path | None:
+    """The run folder that a model is of: itself, or the one that it lies in."""
+    path = Path(model).expanduser()
+    if not path.is_dir():
+        return None
+    near = [path, *path.resolve().parents[:2]]
+    return next((folder for folder in near if is_run_folder(folder)), None)
+
+
 def find_tokenizer(model: str | Path) -> Path | str:
     """What to give to `load_tokenizer` for a model: its own folder, or its run's tokenizer folder.
 
@@ -75,11 +84,11 @@ def find_tokenizer(model: str | Path) -> Path | str:
         return found
     if _has_tokenizer(found):
         return found
-    for parent in found.resolve().parents[:2]:
-        if is_run_folder(parent):
-            for candidate in (parent / "tokenizer", parent / "model"):
-                if _has_tokenizer(candidate):
-                    return candidate
+    run = run_of(found)
+    if run is not None:
+        for candidate in (run / "tokenizer", run / "model"):
+            if _has_tokenizer(candidate):
+                return candidate
     raise InputMissing(
         f"{found} has no tokenizer: none of {', '.join(_TOKENIZER_FILES)} is in it",
         hint="copy the tokenizer that the model was trained with into that folder",

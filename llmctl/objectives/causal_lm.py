@@ -1,8 +1,8 @@
 """Causal language modelling: predict each token from those before it (Radford et al. 2018, eq. 1).
 
-    tokens   [[5, 6, 7, 8]]          a window of L + 1 tokens
-    inputs   [[5, 6, 7]]
-    labels   [[6, 7, 8]]             the same window, one further
+tokens   [[5, 6, 7, 8]]          a window of L + 1 tokens
+inputs   [[5, 6, 7]]
+labels   [[6, 7, 8]]             the same window, one further
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from llmctl.errors import CheckpointError, SettingsMismatch
 from llmctl.pipelines.pretrain_parts import Parts
 from llmctl.pipelines.run_folder import RunRecord
 from llmctl.training import checkpoints, tensors
-from llmctl.training.checkpoints import Checkpoint
 from llmctl.training.processes import Processes
 from llmctl.training.settings import CheckpointSettings, Constant, WarmupStableDecay
 from llmctl.training.state import TrainState
@@ -33,7 +32,9 @@ class Saver:
         if processes.is_main:
             place = self._folder / FOLDER
             checkpoints.commit(place, state.step, lambda folder: self._write(folder, state))
-            files.replace_link(self._folder / "last", f"{FOLDER}/{checkpoints.folder_name(state.step)}")
+            files.replace_link(
+                self._folder / "last", f"{FOLDER}/{checkpoints.folder_name(state.step)}"
+            )
             kept = {state.best_step} if state.best_step is not None else set()
             if state.best_step is not None:
                 best = checkpoints.folder_name(state.best_step)
@@ -81,7 +82,9 @@ def find_start(folder: Path, parts: Parts, processes: Processes) -> TrainState:
     state = _read_state(place, step)
     rewound = _rewind_to(state, parts)
     if rewound is not None:
-        step = processes.from_main(_newest_good(place, before=rewound) if processes.is_main else None)
+        step = processes.from_main(
+            _newest_good(place, before=rewound) if processes.is_main else None
+        )
         if step is None:
             raise SettingsMismatch(
                 f"{folder} cannot be prolonged: no checkpoint from before its decay is left",
@@ -137,7 +140,9 @@ def _load_tensors(folder: Path, parts: Parts) -> None:
 def _rewind_to(state: TrainState, parts: Parts) -> int | None:
     """Where a run must go back to under a changed budget; none to go on from where it is."""
     plan = parts.plan
-    same = plan.total_steps == state.total_steps if plan.hours is None else plan.hours == state.hours
+    same = (
+        plan.total_steps == state.total_steps if plan.hours is None else plan.hours == state.hours
+    )
     if state.total_steps is None or same:
         return None
     if state.finished == "patience" or isinstance(parts.schedule, Constant):

@@ -125,7 +125,9 @@ def _positions(recipe: PretrainRecipe) -> int:
     else:
         assert recipe.model.path is not None
         config = read_architecture(model_folder(recipe.model.path)).to_dict()
-    lengths = [config[name] for name in ("n_positions", "max_position_embeddings") if name in config]
+    lengths = [
+        config[name] for name in ("n_positions", "max_position_embeddings") if name in config
+    ]
     return min(lengths, default=_LONGEST_DEFAULT_BLOCK)
 
 

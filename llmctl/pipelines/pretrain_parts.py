@@ -200,4 +200,7 @@ def _precision_name(recipe: PretrainRecipe, processes: Processes) -> str:
 def _compiles(recipe: PretrainRecipe, device: torch.device, total_steps: int | None) -> bool:
     if recipe.compute.compile != "auto":
         return recipe.compute.compile == "on"
-    return device.type == "cuda" and (total_steps or _STEPS_THAT_PAY_COMPILE) >= _STEPS_THAT_PAY_COMPILE
+    return (
+        device.type == "cuda"
+        and (total_steps or _STEPS_THAT_PAY_COMPILE) >= _STEPS_THAT_PAY_COMPILE
+    )

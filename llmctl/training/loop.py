@@ -43,9 +43,7 @@ def train(attempt: Attempt, state: TrainState) -> TrainState:
     while state.finished is None:
         started = time.monotonic()
         factor = rate_factor(attempt.schedule, state.step, state.total_steps, state.decay_from)
-        result = optimizer_step(
-            attempt.trainable, attempt.batches(state.step), state.step, factor
-        )
+        result = optimizer_step(attempt.trainable, attempt.batches(state.step), state.step, factor)
         state.step += 1
         state.tokens += result.num_targets
         state.seconds += time.monotonic() - started

@@ -25,7 +25,9 @@ _USEFUL_TOKENS = {"cpu": 8192, "cuda": 131072}
 _MEMORY_SHARE = 0.4
 
 
-def total_steps(budget: Budget, *, rows_per_step: int, num_rows: int, num_targets: int) -> int | None:
+def total_steps(
+    budget: Budget, *, rows_per_step: int, num_rows: int, num_targets: int
+) -> int | None:
     """Optimizer steps that a budget comes to; none for a budget in hours.
 
     Args:

@@ -116,9 +116,7 @@ class WarmupStableDecay(Section):
     final_share: Share = Field(0.0, description="Rate at the end, as a share of the peak")
 
 
-Schedule = Annotated[
-    Cosine | Linear | Constant | WarmupStableDecay, Field(discriminator="name")
-]
+Schedule = Annotated[Cosine | Linear | Constant | WarmupStableDecay, Field(discriminator="name")]
 
 
 class Budget(Section):

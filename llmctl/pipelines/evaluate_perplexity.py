@@ -1,0 +1,261 @@
+"""The task `perplexity`: how well a causal model predicts text, every token scored once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llmctl import __version__, console, files
+from llmctl.data.shard_meta import is_packed, read_meta
+from llmctl.errors import DataError, InputMissing, UsageError
+from llmctl.evaluation.likelihood import Likelihoods, ScoringModel, score_sequences
+from llmctl.evaluation.outcome import Outcome, Yardstick
+from llmctl.evaluation.perplexity import (
+    PERPLEXITY_METRICS,
+    perplexity_metrics,
+    uniform_yardstick,
+    unigram_yardstick,
+)
+from llmctl.evaluation.sequences import TokenSequence, joined, one_each, scored_counts
+from llmctl.evaluation.settings import EvaluationSettings
+from llmctl.evaluation.windows import Window, rolling_windows, strided_windows
+from llmctl.models.heads import CausalLogits
+from llmctl.models.load import (
+    find_tokenizer,
+    load_causal_model,
+    maximum_positions,
+    model_folder,
+    quiet_transformers,
+    read_architecture,
+)
+from llmctl.pipelines.evaluation_data import TokenizedText, tokenized_text, training_folder
+from llmctl.pipelines.evaluation_tasks import EvaluationRequest, EvaluationTask
+from llmctl.tokenization.load import Vocabulary, load_tokenizer, make_encoder, vocabulary_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_LONGEST_DEFAULT_WINDOW = 2048
+
+Windows = Callable[[int], list[Window]]
+
+
+def evaluate_perplexity(request: EvaluationRequest) -> Outcome:
+    """Perplexity, bits per byte and character, and what a uniform and a unigram guess reach.
+
+    Raises:
+        UsageError: settings that the model cannot serve, or a model that is not causal.
+        DataError: no text, or ids that the model has no embedding for.
+    """
+    settings = request.settings
+    folder = model_folder(request.model)
+    positions = maximum_positions(read_architecture(folder))
+    max_length = _window_length(settings, positions)
+    windows = _window_rule(settings, max_length)
+    tokenizer_name = request.tokenizer or str(find_tokenizer(request.model))
+    tokenizer = load_tokenizer(tokenizer_name)
+    vocabulary = vocabulary_of(tokenizer)
+    text = tokenized_text(request, make_encoder(tokenizer), vocabulary.sha256)
+    training = training_folder(request.model)
+    prefix = _prefix(settings, vocabulary, text, training)
+    model = load_causal_model(request.model, device=settings.device, dtype=settings.dtype)
+    _check_ids(text, prefix, model, folder, tokenizer_name)
+    sequences = (
+        one_each(text.documents, prefix)
+        if settings.window == "rolling"
+        else [joined(text.documents, prefix)]
+    )
+    likelihoods = _score(model, sequences, windows, settings)
+    return Outcome(
+        metrics=perplexity_metrics(
+            likelihoods, tokens_total=text.tokens, documents=len(text.documents),
+            text_bytes=text.text_bytes, characters=text.characters,
+        ),
+        signature=_signature(settings, max_length, prefix, vocabulary, text, model),
+        yardsticks=_yardsticks(request, sequences, vocabulary, training),
+        notes=_notes(text, likelihoods, positions, max_length, settings),
+        undecided=_undecided(likelihoods),
+        model=_describe(model, request.model, folder, positions),
+        tokenizer={
+            "path": tokenizer_name, "sha256": vocabulary.sha256, "vocabulary_size": vocabulary.size,
+        },
+        data=text.description,
+    )  # fmt: skip
+
+
+PERPLEXITY = EvaluationTask(PERPLEXITY_METRICS, evaluate_perplexity)
+
+
+def _window_length(settings: EvaluationSettings, positions: int | None) -> int:
+    if settings.max_length is None:
+        return min(positions or _LONGEST_DEFAULT_WINDOW, _LONGEST_DEFAULT_WINDOW)
+    if positions is not None and settings.max_length > positions:
+        raise UsageError(
+            f"windows of {settings.max_length:,} tokens were asked for, but the model has "
+            f"{positions:,} positions",
+            hint=f"--max-length {positions}",
+        )
+    return settings.max_length
+
+
+def _window_rule(settings: EvaluationSettings, max_length: int) -> Windows:
+    if settings.window == "rolling":
+        rule: Windows = partial(rolling_windows, max_length=max_length, context=settings.context)
+    else:
+        stride = settings.stride or max(1, max_length // 2)
+        rule = partial(strided_windows, max_length=max_length, stride=stride)
+    rule(0)  # raises now, before the model is loaded, if the numbers do not fit
+    return rule
+
+
+def _prefix(
+    settings: EvaluationSettings, vocabulary: Vocabulary, text: TokenizedText, training: Path | None
+) -> int | None:
+    """The id put before each document. A model knows the one that ended documents in training."""
+    if settings.prefix == "none":
+        return None
+    if settings.prefix != "auto":
+        chosen = vocabulary.bos_id if settings.prefix == "bos" else vocabulary.eos_id
+        if chosen is None:
+            raise UsageError(
+                f"the tokenizer has no {settings.prefix.upper()}", hint="--prefix auto"
+            )
+        return chosen
+    if text.end_of_document_id is not None:
+        return text.end_of_document_id
+    if training is not None:
+        return read_meta(training).end_of_document_id
+    return vocabulary.bos_id if vocabulary.bos_id is not None else vocabulary.eos_id
+
+
+def _check_ids(
+    text: TokenizedText, prefix: int | None, model: PreTrainedModel, folder: Path, tokenizer: str
+) -> None:
+    rows = min(model.get_input_embeddings().weight.shape[0], model.config.vocab_size)
+    highest = max(max(int(ids.max()) for ids in text.documents), prefix or 0)
+    if highest >= rows:
+        raise DataError(
+            f"the tokenizer {tokenizer} gives id {highest:,}, but the model {folder} knows ids "
+            f"below {rows:,} only: they do not belong together",
+            hint="--tokenizer FOLDER names the one that the model was trained with",
+        )
+
+
+def _score(
+    model: PreTrainedModel, sequences: list[TokenSequence], windows: Windows,
+    settings: EvaluationSettings,
+) -> Likelihoods:  # fmt: skip
+    total = sum(int(sequence.scored.sum()) for sequence in sequences)
+    with console.progress("scoring", total, "tokens") as progress, quiet_transformers():
+        return score_sequences(
+            _in_two_parts(model), sequences, windows,
+            batch_tokens=settings.batch_tokens, on_progress=progress.advance,
+        )  # fmt: skip
+
+
+def _in_two_parts(model: PreTrainedModel) -> ScoringModel:
+    whole = CausalLogits(model)
+    if not whole.head_apart:
+        return ScoringModel(whole, lambda logits: logits, model.device)
+    body = partial(model.base_model, use_cache=False)
+    return ScoringModel(
+        lambda ids: body(input_ids=ids).last_hidden_state, model.get_output_embeddings(), model.device
+    )  # fmt: skip
+
+
+def _signature(
+    settings: EvaluationSettings, max_length: int, prefix: int | None, vocabulary: Vocabulary,
+    text: TokenizedText, model: PreTrainedModel,
+) -> dict[str, object]:  # fmt: skip
+    names = {vocabulary.bos_id: "bos", vocabulary.eos_id: "eos", None: "none"}
+    step: dict[str, object] = {"context": settings.context}
+    if settings.window == "strided":
+        step = {"stride": settings.stride or max(1, max_length // 2)}
+    return {
+        "window": settings.window,
+        **step,
+        "max_length": max_length,
+        "bos": names.get(prefix, prefix),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "tokenizer": vocabulary.sha256[:8],
+        "data": text.sha256[:8],
+        "version": f"llmctl-{__version__}",
+    }
+
+
+def _yardsticks(
+    request: EvaluationRequest, sequences: list[TokenSequence], vocabulary: Vocabulary,
+    training: Path | None,
+) -> list[Yardstick]:  # fmt: skip
+    """The uniform guess, and the unigram one where the counts of the training data are known."""
+    yardsticks = [uniform_yardstick(vocabulary.size)]
+    file = request.yardstick_counts
+    if file is not None and file.is_dir():
+        file = file / "counts.npy"
+    if file is None and training is not None:
+        meta = read_meta(training)
+        if meta.tokenizer_sha256 == vocabulary.sha256:
+            file = training / "counts.npy"
+    if file is None:
+        return yardsticks
+    if is_packed(file.parent) and read_meta(file.parent).tokenizer_sha256 != vocabulary.sha256:
+        raise DataError(f"{file} was counted with another tokenizer than the model's")
+    return [*yardsticks, unigram_yardstick(_read_counts(file), scored_counts(sequences, 0))]
+
+
+def _read_counts(file: Path) -> Any:
+    if not file.is_file():
+        raise InputMissing(
+            f"{file} does not exist; a counts.npy of a packed folder was expected",
+            hint="llmctl data pack SOURCES --tokenizer TOKENIZER -o FOLDER",
+        )
+    try:
+        counts = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{file} is not a .npy file of counts: {error}") from error
+    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise DataError(f"{file} must hold one row of whole numbers, one for each token")
+    return counts
+
+
+def _notes(
+    text: TokenizedText, likelihoods: Likelihoods, positions: int | None, max_length: int,
+    settings: EvaluationSettings,
+) -> list[str]:  # fmt: skip
+    notes = []
+    unscored = text.tokens - likelihoods.tokens
+    if unscored:
+        notes.append(
+            f"{unscored:,} of {text.tokens:,} tokens have nothing before them to be predicted from "
+            "and are not scored; bits per byte and character leave them out of the sum only"
+        )
+    if settings.max_length is None and positions is not None and positions > max_length:
+        notes.append(
+            f"windows of {max_length:,} tokens; the model can take {positions:,}: --max-length"
+        )
+    return notes
+
+
+def _undecided(likelihoods: Likelihoods) -> str | None:
+    if likelihoods.non_finite:
+        return f"{likelihoods.non_finite:,} tokens have no finite log-likelihood"
+    return None if likelihoods.tokens else "no token could be scored"
+
+
+def _describe(
+    model: PreTrainedModel, name: str, folder: Path, positions: int | None
+) -> dict[str, Any]:
+    hashes = [files.sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
+    return {
+        "path": name,
+        "architecture": type(model).__name__,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "weights_sha256": hashes[0] if len(hashes) == 1 else files.sha256_text("".join(hashes)),
+        "device": str(model.device),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "positions": positions,
+    }

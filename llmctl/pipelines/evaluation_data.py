@@ -1,0 +1,182 @@
+"""The text an evaluation is made on, as token ids: read and encoded, or packed before."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmctl import console, files
+from llmctl.data.documents import Document
+from llmctl.data.read_report import ReadReport
+from llmctl.data.shard_meta import is_packed
+from llmctl.data.shards import TokenShards
+from llmctl.data.sources import read_documents
+from llmctl.errors import DataError, InputMissing, UsageError
+from llmctl.models.find import run_of
+from llmctl.pipelines.evaluation_tasks import EvaluationRequest
+from llmctl.tokenization.load import Encode
+
+_BATCH_DOCUMENTS = 1024
+_BATCH_CHARACTERS = 1 << 20
+
+
+@dataclass(frozen=True)
+class TokenizedText:
+    """Documents as ids, without special tokens.
+
+    Attributes:
+        text_bytes, characters: of their text; None where only ids are known.
+        end_of_document_id: what a packed folder put after each document.
+        description: for the report: sources, counts, hash.
+    """
+
+    documents: list[NDArray[np.integer]]
+    text_bytes: int | None
+    characters: int | None
+    sha256: str
+    end_of_document_id: int | None
+    description: dict[str, Any]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(document) for document in self.documents)
+
+
+def tokenized_text(
+    request: EvaluationRequest, encode: Encode, tokenizer_sha256: str
+) -> TokenizedText:
+    """The data of a request, or of the model's run when the request names none.
+
+    Raises:
+        InputMissing: a source is not there, or none was named and the model is of no run.
+        DataError: no text, too many bad rows, or a folder packed with another tokenizer.
+        UsageError: a packed folder among other sources.
+    """
+    sources = list(request.data) or [str(_validation_of_run(request.model))]
+    packed = [source for source in sources if is_packed(Path(source).expanduser())]
+    if packed and len(sources) > 1:
+        raise UsageError(f"{packed[0]} is a packed folder, which can only be evaluated alone")
+    if packed:
+        text = _read_packed(Path(packed[0]).expanduser(), request, tokenizer_sha256)
+    else:
+        text = _read_and_encode(sources, request, encode)
+    if not text.tokens:
+        raise DataError(f"{', '.join(sources[:3])}: there is no text to score")
+    return text
+
+
+def training_folder(model: str) -> Path | None:
+    """The packed training data of the run that a model is of; None where that is not known."""
+    return _packed_of_run(model, "train")
+
+
+def _validation_of_run(model: str) -> Path:
+    folder = _packed_of_run(model, "validation")
+    if folder is None:
+        raise InputMissing(
+            f"no data was named, and {model} is of no run with validation data",
+            hint=f"llmctl eval {model} --data FILE",
+        )
+    return folder
+
+
+def _packed_of_run(model: str, part: str) -> Path | None:
+    """RUN/data/PART, or the folder that the run's record names, if it is packed."""
+    run = run_of(model)
+    if run is None:
+        return None
+    recorded = files.read_json(run / "run.json")
+    data = recorded.get("data") if isinstance(recorded, dict) else None
+    described = data.get(part) if isinstance(data, dict) else None
+    named = described.get("folder") if isinstance(described, dict) else None
+    candidates = [run / "data" / part, *([Path(named), run / named] if named else [])]
+    return next((folder for folder in candidates if is_packed(folder)), None)
+
+
+def _read_and_encode(
+    sources: list[str], request: EvaluationRequest, encode: Encode
+) -> TokenizedText:
+    arrays: list[NDArray[np.integer]] = []
+    digest = hashlib.sha256()
+    text_bytes = characters = 0
+    with console.progress("reading", unit="bytes") as progress:
+        report = ReadReport(bad_rows_file=request.bad_rows_file, on_bytes=progress.advance)
+        documents = read_documents(sources, request.reading, report, split=request.split)
+        for batch in _batches(islice(documents, request.settings.limit)):
+            for document in batch:
+                encoded = document.text.encode()
+                digest.update(len(encoded).to_bytes(8, "little") + encoded)
+                text_bytes += len(encoded)
+                characters += len(document.text)
+            arrays += [ids for ids in encode([document.text for document in batch]) if len(ids)]
+        documents.close()  # type: ignore[attr-defined]
+    report.warn()
+    description = {
+        "sources": [_printable(source) for source in sources],
+        "sha256": digest.hexdigest(),
+        "documents": len(arrays),
+        "bytes": text_bytes,
+        "characters": characters,
+        "bad_rows": report.set_aside_rows,
+        "empty_rows": report.empty,
+    }
+    return TokenizedText(
+        arrays, text_bytes, characters, digest.hexdigest(), None, description
+    )  # fmt: skip
+
+
+def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if len(batch) >= _BATCH_DOCUMENTS or size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _read_packed(folder: Path, request: EvaluationRequest, tokenizer_sha256: str) -> TokenizedText:
+    shards = TokenShards.open(folder)
+    meta = shards.meta
+    if meta.tokenizer_sha256 != tokenizer_sha256:
+        raise DataError(
+            f"{folder} was packed with another tokenizer ({meta.tokenizer_sha256[:8]}) than the "
+            f"model's ({tokenizer_sha256[:8]})",
+            hint=f"give the text instead: llmctl eval {request.model} --data FILE",
+        )
+    stream = shards.read(np.zeros(1, dtype=np.int64), shards.num_tokens)[0]
+    limit = request.settings.limit
+    borders = shards.document_starts()[: None if limit is None else limit + 1]
+    pairs = zip(borders[:-1], borders[1:], strict=True)
+    # The last token of each is the end of the document, which is no text.
+    documents = [stream[start : end - 1] for start, end in pairs if end - start > 1]
+    whole = len(borders) == meta.documents + 1
+    digest = hashlib.sha256(stream[: borders[-1]].astype("<i4").tobytes()).hexdigest()
+    description = {
+        "sources": [_printable(str(folder))],
+        "sha256": digest,
+        "documents": len(documents),
+        "bytes": meta.bytes if whole else None,
+        "characters": meta.characters if whole else None,
+        "source_sha256": meta.source_sha256,
+    }
+    return TokenizedText(
+        documents, description["bytes"], description["characters"], digest,
+        meta.end_of_document_id, description,
+    )  # fmt: skip
+
+
+def _printable(path: str) -> str:
+    """A path as text that JSON can hold, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "replace")

@@ -1,0 +1,170 @@
+"""Fresh models: shapes as published, refused settings, attention that computes the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from llmctl.errors import UsageError
+from llmctl.models import attention, build
+from llmctl.models.heads import CausalLogits
+from llmctl.models.presets import PRESETS
+from llmctl.models.settings import ModelSettings
+
+
+def config_of(preset: str, vocabulary_size: int = 50257, **settings: object) -> object:
+    return build.fresh_config(
+        ModelSettings(preset=preset, **settings),  # type: ignore[arg-type]
+        vocabulary_size=vocabulary_size, bos_id=0, eos_id=0, pad_id=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("preset", "millions"),
+    [
+        # Radford et al. 2019 with the sizes as commonly counted, the head tied, 50257 tokens padded
+        # to 50304: 47 rows of the width more than published.
+        ("gpt2-124m", 124.4),
+        ("gpt2-350m", 354.8),
+        ("gpt2-774m", 774.0),
+        ("gpt2-1.5b", 1557.6),
+    ],
+)
+def test_gpt2_sizes_are_the_published_ones(preset: str, millions: float) -> None:
+    with torch.device("meta"):
+        from transformers import GPT2LMHeadModel
+
+        model = GPT2LMHeadModel(config_of(preset))
+    padding = (50304 - 50257) * model.config.n_embd
+
+    assert (build.num_parameters(model) - padding) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("preset", "vocabulary_size", "millions"),
+    [("llama-134m", 49152, 134.5), ("llama-360m", 49152, 361.8), ("llama-1.1b", 32000, 1100.0),
+     ("llama-8b", 128256, 8030.3)],
+)  # fmt: skip
+def test_llama_sizes_are_the_published_ones(
+    preset: str, vocabulary_size: int, millions: float
+) -> None:
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config_of(preset, vocabulary_size))
+
+    assert build.num_parameters(model) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_every_preset_makes_a_config() -> None:
+    for preset in PRESETS:
+        assert config_of(preset).vocab_size == 50304  # type: ignore[attr-defined]
+
+
+def test_the_seed_alone_decides_the_weights() -> None:
+    config = config_of("gpt2-tiny", 300)
+    torch.manual_seed(99)
+    one = build.fresh_model(config, seed=4)
+    torch.manual_seed(7)
+    two = build.fresh_model(config, seed=4)
+
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_a_mistyped_config_value_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match=r"model.config.n_lyaer: gpt2 has no such") as refused:
+        config_of("gpt2-tiny", config={"n_lyaer": 3})
+
+    assert refused.value.hint == "did you mean 'n_layer'?"
+
+
+def test_a_mistyped_preset_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ValidationError, match="did you mean 'gpt2-tiny'"):
+        ModelSettings(preset="gpt2-tinny")
+
+
+def test_rows_longer_than_the_positions_are_refused() -> None:
+    with pytest.raises(UsageError, match="block_length is 256, but the model has 128 positions"):
+        build.check_positions(config_of("gpt2-tiny"), 256)
+
+
+def test_dropout_reaches_the_config() -> None:
+    config = config_of("gpt2-tiny", dropout=0.2)
+
+    assert (config.attn_pdrop, config.resid_pdrop, config.embd_pdrop) == (0.2, 0.2, 0.2)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("preset", ["gpt2-tiny", "llama-tiny"])
+@pytest.mark.parametrize("length", [1, 5, 128])
+def test_our_attention_computes_what_transformers_own_does(preset: str, length: int) -> None:
+    """Forwards and backwards; float32, relative 1e-4: another order of the same sums."""
+    model = build.fresh_model(config_of(preset, 300), seed=1)
+    ids = torch.randint(0, 300, (3, length), generator=torch.Generator().manual_seed(0))
+
+    def run(kind: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        assert build.choose_attention(model, kind, length) == kind
+        model.zero_grad()
+        logits = CausalLogits(model)(ids)
+        logits.square().mean().backward()
+        return logits.detach(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    attention.register()
+    expected, expected_gradients = run("eager")
+    found, gradients = run(attention.NAME)
+
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    for one, other in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_a_model_with_a_short_window_keeps_transformers_attention() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    config = MistralConfig(
+        vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, intermediate_size=32, sliding_window=8,
+    )  # fmt: skip
+
+    assert build.choose_attention(MistralForCausalLM(config), "auto", 32) == "sdpa"
+
+
+def test_a_head_that_does_more_is_called_whole() -> None:
+    """Granite scales its logits: body and head apart would give others."""
+    from transformers import GraniteConfig, GraniteForCausalLM
+
+    config = GraniteConfig(
+        vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, intermediate_size=32, logits_scaling=4.0,
+    )  # fmt: skip
+    model = GraniteForCausalLM(config).eval()
+    ids = torch.arange(6)[None]
+
+    wrapped = CausalLogits(model)
+
+    assert not wrapped.head_apart
+    assert torch.equal(wrapped(ids), model(ids).logits)
+
+
+def test_padding_rows_are_stripped_and_the_rest_computes_the_same() -> None:
+    model = build.fresh_model(config_of("gpt2-tiny", 300), seed=1).eval()
+    ids = torch.arange(20)[None]
+    before = model(ids).logits[..., :300]
+
+    build.strip_vocabulary_padding(model, 300)
+
+    assert model.config.vocab_size == 300
+    assert torch.equal(model(ids).logits, before)
+
+
+def test_training_flops_follow_the_written_formula() -> None:
+    """6 P + 12 layers x width x L, worked out for a one-layer Llama with a tied head."""
+    config = LlamaConfig(
+        vocab_size=100, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=2, intermediate_size=16, tie_word_embeddings=True,
+    )  # fmt: skip
+    matrices = 4 * 8 * 8 + 3 * 8 * 16 + 3 * 8  # attention, feed-forward, three norms
+    head = 100 * 8
+
+    found = build.training_flops_per_token(LlamaForCausalLM(config), block_length=32)
+
+    assert found == 6 * (matrices + head) + 12 * 1 * 8 * 32

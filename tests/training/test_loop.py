@@ -1,0 +1,100 @@
+"""The loop: when it logs, validates, saves and stops."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import core
+import pytest
+import torch
+
+from llmctl.errors import Diverged, Stopped
+from llmctl.training.loop import train
+from llmctl.training.settings import WarmupStableDecay
+
+
+def lines_of(folder: Path) -> list[dict[str, float]]:
+    text = (folder / "metrics.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_run_ends_with_its_budget_and_saves_at_the_end(tmp_path: Path) -> None:
+    fixture = core.make_fixture(tmp_path, steps=7)
+
+    state = train(fixture.attempt, fixture.state)
+
+    assert (state.step, state.finished) == (7, "budget")
+    assert fixture.saved == [3, 6, 7]
+    assert [line["step"] for line in lines_of(tmp_path)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_tokens_counts_targets_only(tmp_path: Path) -> None:
+    fixture = core.make_fixture(tmp_path, steps=1, rows=3)
+
+    # Rows 0 to 2: row 0 has 6 tokens, 5 targets; rows 1 and 2 have 13 tokens, 12 targets.
+    assert train(fixture.attempt, fixture.state).tokens == 5 + 12 + 12
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tmp_path: Path) -> None:
+    fixture = core.make_fixture(
+        tmp_path, steps=500, rows=32, micro=32, validation=True, patience=2, rate=0.0
+    )
+
+    state = train(fixture.attempt, fixture.state)
+
+    # With a rate of zero the first validation (step 2) is the best; 4 and 6 are no better.
+    assert (state.step, state.finished, state.best_step) == (6, "patience", 2)
+
+
+def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:
+    fixture = core.make_fixture(tmp_path, steps=100)
+    fixture.attempt.stop.signal_name = "SIGTERM"
+
+    with pytest.raises(Stopped, match="SIGTERM after step 1") as stopped:
+        train(fixture.attempt, fixture.state)
+
+    assert fixture.saved == [1]
+    assert stopped.value.exit_code == 75
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(tmp_path: Path) -> None:
+    fixture = core.make_fixture(tmp_path, steps=10)
+    with torch.no_grad():
+        next(fixture.model.parameters()).fill_(float("nan"))
+
+    with pytest.raises(Diverged, match="step 1"):
+        train(fixture.attempt, fixture.state)
+
+    assert fixture.saved == []
+    assert lines_of(tmp_path)[0]["loss"] is None
+
+
+def test_validation_changes_nothing_of_the_training(tmp_path: Path) -> None:
+    plain = core.make_fixture(tmp_path / "a", steps=6, dropout=0.2)
+    watched = core.make_fixture(tmp_path / "b", steps=6, dropout=0.2, validation=True)
+    for fixture in (plain, watched):
+        fixture.attempt.recorder.folder.mkdir()
+        train(fixture.attempt, fixture.state)
+
+    for one, other in zip(plain.model.parameters(), watched.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_budget_in_hours_decays_when_its_time_has_come(tmp_path: Path) -> None:
+    schedule = WarmupStableDecay(name="wsd", warmup_steps=1, decay_share=0.5)
+    fixture = core.make_fixture(tmp_path, hours=1.0, schedule=schedule)
+    fixture.state.seconds = 1799.0  # half an hour but for one second
+    fixture.state.step = 40
+
+    state = train(fixture.attempt, _after_half_an_hour(fixture))
+
+    assert state.finished == "budget"
+    assert state.decay_from is not None
+    assert state.total_steps == 2 * state.decay_from
+    assert state.hours == 1.0
+
+
+def _after_half_an_hour(fixture: core.Fixture) -> core.TrainState:
+    fixture.state.seconds = 1800.0
+    return fixture.state
