@@ -183,7 +183,9 @@ class Progress:
     def _describe(self) -> str:
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / elapsed
-        share = f" of {number(self.total)} ({100 * self.done / self.total:.0f}%)" if self.total else ""
+        share = (
+            f" of {number(self.total)} ({100 * self.done / self.total:.0f}%)" if self.total else ""
+        )
         left = ""
         if self.total and rate > 0:
             left = f", {duration(max(self.total - self.done, 0) / rate)} left"

@@ -28,7 +28,8 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise StorageError(
-            f"cannot write {path}: {reason}", hint=f"check the space and rights: df -h {path.parent}"
+            f"cannot write {path}: {reason}",
+            hint=f"check the space and rights: df -h {path.parent}",
         ) from error
 
 
