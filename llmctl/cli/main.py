@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from llmctl import __version__, console
-from llmctl.cli import pretrain
+from llmctl.cli import evaluate, pretrain, tokenizer
 from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ def _options(
 
 # The table of commands. Each module imports only typer and the standard library.
 app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
+app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.add_typer(tokenizer.app, name="tokenizer")
 
 
 def main(arguments: list[str] | None = None) -> None:

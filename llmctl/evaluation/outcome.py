@@ -62,6 +62,7 @@ class Outcome:
         signature: what the numbers depend on, in order; see `signature_text`.
         undecided: why no verdict can be given, whatever the gates say; None when one can.
         model, tokenizer, data: descriptions for the report.
+        resolved: settings as they came out where they were left open.
     """
 
     metrics: list[Metric]
@@ -72,6 +73,7 @@ class Outcome:
     model: Mapping[str, Any] = field(default_factory=dict)
     tokenizer: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
+    resolved: Mapping[str, Any] = field(default_factory=dict)
 
     def metric(self, name: str) -> Metric | None:
         return next((metric for metric in self.metrics if metric.name == name), None)

@@ -6,11 +6,41 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from llmctl.data.settings import ReadingSettings
+from llmctl.errors import UsageError
 from llmctl.evaluation.gates import hold_gates, parse_gate
 from llmctl.evaluation.reports import remove_reports, write_reports
 from llmctl.evaluation.results import EvaluationResult, environment
+from llmctl.evaluation.settings import EvaluationSettings
 from llmctl.pipelines.evaluation_tasks import EVALUATIONS, EvaluationRequest
+from llmctl.section import Section
+
+Settings = TypeVar("Settings", bound=Section)
+
+
+def request_from_words(
+    model: str, data: Sequence[str], *, output: Path | None, split: str, tokenizer: str | None,
+    yardstick_counts: Path | None, settings: dict[str, Any], reading: dict[str, Any],
+) -> EvaluationRequest:  # fmt: skip
+    """A request from what was typed, checked.
+
+    Raises:
+        UsageError: values that are not allowed, or that contradict each other.
+    """
+    return EvaluationRequest(
+        model=model,
+        data=tuple(data),
+        settings=_checked(EvaluationSettings, settings),
+        reading=_checked(ReadingSettings, reading),
+        split=split,
+        tokenizer=tokenizer,
+        yardstick_counts=yardstick_counts,
+        bad_rows_file=output / "bad_rows.jsonl" if output else None,
+    )
 
 
 def evaluate(
@@ -36,7 +66,12 @@ def evaluate(
         task=request.settings.task,
         outcome=outcome,
         gates=hold_gates(parsed, outcome),
-        settings=request.settings.model_dump() | request.reading.model_dump(),
+        settings={
+            **request.settings.model_dump(),
+            **request.reading.model_dump(),
+            "split": request.split,
+            **outcome.resolved,
+        },
         created=created.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - start, 3),
         environment=environment(),
@@ -44,3 +79,18 @@ def evaluate(
     if output is not None:
         write_reports(result, output)
     return result
+
+
+def _checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        problems = [
+            f"--{'-'.join(str(part) for part in problem['loc'])}: {problem['msg']}".replace(
+                "_", "-"
+            )
+            if problem["loc"]
+            else str(problem["ctx"]["error"])
+            for problem in error.errors()
+        ]
+        raise UsageError("; ".join(problems)) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from llmctl import __version__, console, files
 from llmctl.data.shard_meta import is_packed, read_meta
@@ -84,6 +85,10 @@ def evaluate_perplexity(request: EvaluationRequest) -> Outcome:
             "path": tokenizer_name, "sha256": vocabulary.sha256, "vocabulary_size": vocabulary.size,
         },
         data=text.description,
+        resolved={
+            "max_length": max_length, "stride": _stride(settings, max_length), "prefix": prefix,
+            "device": str(model.device),
+        },
     )  # fmt: skip
 
 
@@ -103,13 +108,20 @@ def _window_length(settings: EvaluationSettings, positions: int | None) -> int:
 
 
 def _window_rule(settings: EvaluationSettings, max_length: int) -> Windows:
-    if settings.window == "rolling":
+    stride = _stride(settings, max_length)
+    if stride is None:
         rule: Windows = partial(rolling_windows, max_length=max_length, context=settings.context)
     else:
-        stride = settings.stride or max(1, max_length // 2)
         rule = partial(strided_windows, max_length=max_length, stride=stride)
     rule(0)  # raises now, before the model is loaded, if the numbers do not fit
     return rule
+
+
+def _stride(settings: EvaluationSettings, max_length: int) -> int | None:
+    """The stride of strided windows, half a window unless said otherwise; None for rolling ones."""
+    if settings.window == "rolling":
+        return None
+    return settings.stride or max(1, max_length // 2)
 
 
 def _prefix(
@@ -136,7 +148,7 @@ def _check_ids(
     text: TokenizedText, prefix: int | None, model: PreTrainedModel, folder: Path, tokenizer: str
 ) -> None:
     rows = min(model.get_input_embeddings().weight.shape[0], model.config.vocab_size)
-    highest = max(max(int(ids.max()) for ids in text.documents), prefix or 0)
+    highest = max(prefix or 0, *(int(ids.max()) for ids in text.documents))
     if highest >= rows:
         raise DataError(
             f"the tokenizer {tokenizer} gives id {highest:,}, but the model {folder} knows ids "
@@ -150,11 +162,17 @@ def _score(
     settings: EvaluationSettings,
 ) -> Likelihoods:  # fmt: skip
     total = sum(int(sequence.scored.sum()) for sequence in sequences)
-    with console.progress("scoring", total, "tokens") as progress, quiet_transformers():
-        return score_sequences(
-            _in_two_parts(model), sequences, windows,
-            batch_tokens=settings.batch_tokens, on_progress=progress.advance,
-        )  # fmt: skip
+    try:
+        with console.progress("scoring", total, "tokens") as progress, quiet_transformers():
+            return score_sequences(
+                _in_two_parts(model), sequences, windows,
+                batch_tokens=settings.batch_tokens, on_progress=progress.advance,
+            )  # fmt: skip
+    except torch.OutOfMemoryError as error:
+        raise UsageError(
+            f"batches of {settings.batch_tokens:,} tokens do not fit in the device's memory",
+            hint=f"--batch-tokens {max(1, settings.batch_tokens // 4)}, or --dtype bfloat16",
+        ) from error
 
 
 def _in_two_parts(model: PreTrainedModel) -> ScoringModel:
@@ -162,9 +180,8 @@ def _in_two_parts(model: PreTrainedModel) -> ScoringModel:
     if not whole.head_apart:
         return ScoringModel(whole, lambda logits: logits, model.device)
     body = partial(model.base_model, use_cache=False)
-    return ScoringModel(
-        lambda ids: body(input_ids=ids).last_hidden_state, model.get_output_embeddings(), model.device
-    )  # fmt: skip
+    head = model.get_output_embeddings()
+    return ScoringModel(lambda ids: body(input_ids=ids).last_hidden_state, head, model.device)
 
 
 def _signature(
@@ -172,12 +189,10 @@ def _signature(
     text: TokenizedText, model: PreTrainedModel,
 ) -> dict[str, object]:  # fmt: skip
     names = {vocabulary.bos_id: "bos", vocabulary.eos_id: "eos", None: "none"}
-    step: dict[str, object] = {"context": settings.context}
-    if settings.window == "strided":
-        step = {"stride": settings.stride or max(1, max_length // 2)}
+    stride = _stride(settings, max_length)
     return {
         "window": settings.window,
-        **step,
+        **({"context": settings.context} if stride is None else {"stride": stride}),
         "max_length": max_length,
         "bos": names.get(prefix, prefix),
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -204,7 +219,8 @@ def _yardsticks(
         return yardsticks
     if is_packed(file.parent) and read_meta(file.parent).tokenizer_sha256 != vocabulary.sha256:
         raise DataError(f"{file} was counted with another tokenizer than the model's")
-    return [*yardsticks, unigram_yardstick(_read_counts(file), scored_counts(sequences, 0))]
+    counts = scored_counts(sequences, vocabulary.size)
+    return [*yardsticks, unigram_yardstick(_read_counts(file), counts)]
 
 
 def _read_counts(file: Path) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,9 +158,8 @@ def _read_packed(folder: Path, request: EvaluationRequest, tokenizer_sha256: str
     stream = shards.read(np.zeros(1, dtype=np.int64), shards.num_tokens)[0]
     limit = request.settings.limit
     borders = shards.document_starts()[: None if limit is None else limit + 1]
-    pairs = zip(borders[:-1], borders[1:], strict=True)
     # The last token of each is the end of the document, which is no text.
-    documents = [stream[start : end - 1] for start, end in pairs if end - start > 1]
+    documents = [stream[start : end - 1] for start, end in pairwise(borders) if end - start > 1]
     whole = len(borders) == meta.documents + 1
     digest = hashlib.sha256(stream[: borders[-1]].astype("<i4").tobytes()).hexdigest()
     description = {
