@@ -145,6 +145,11 @@ def manifest_kind(folder: Path) -> str | None:
     return manifest.get("kind") if isinstance(manifest, dict) else None
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a folder was prepared to the end."""
+    return manifest_kind(folder) == KIND and read_manifest(folder).status == "done"
+
+
 def read_manifest(folder: Path) -> PreparedManifest:
     """The checked manifest of a prepared folder.
 
@@ -162,7 +167,7 @@ def read_manifest(folder: Path) -> PreparedManifest:
 
 
 def prepared_inputs(folder: Path, split: str) -> list[InputFile]:
-    """The shards of one split of a prepared folder, which may be none.
+    """The shards of one split of a prepared folder (or of "all"), which may be none.
 
     Raises:
         DataError: the folder is unfinished, or a shard is missing or has the wrong size.
@@ -174,8 +179,9 @@ def prepared_inputs(folder: Path, split: str) -> list[InputFile]:
             hint="run the same `llmctl data prepare` again",
         )
     inputs = []
-    for shard in manifest.splits.get(split, []):
-        path = folder / split / shard.name
+    parts = manifest.splits if split == "all" else {split: manifest.splits.get(split, [])}
+    for part, shard in ((part, shard) for part, shards in parts.items() for shard in shards):
+        path = folder / part / shard.name
         size = path.stat().st_size if path.is_file() else None
         if size != shard.size:
             found = "is missing" if size is None else f"has {size:,} bytes"
@@ -183,6 +189,6 @@ def prepared_inputs(folder: Path, split: str) -> list[InputFile]:
                 f"{path} {found}; {MANIFEST_NAME} says {shard.size:,} bytes",
                 hint="prepare the folder again with --fresh",
             )
-        name = f"{split}/{shard.name}"
+        name = f"{part}/{shard.name}"
         inputs.append(InputFile(str(path), name, "documents", "zstd", shard.size))
     return inputs

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from llmctl import console
 from llmctl.data.shard_meta import is_packed
@@ -40,14 +42,16 @@ class InputFile:
     size: int | None = None
     split: str = "train"
     """Which part of a data set that has several."""
+    digest: Any = field(default=None, compare=False)
+    """A running sha256 of what can be read only once; complete when it has been read."""
 
 
 def find_inputs(sources: Sequence[str], *, split: str = "train") -> list[InputFile]:
     """The files behind files, folders, globs, `-`, prepared folders and dataset names.
 
-    Folders are searched to the bottom for known endings, in sorted order, without hidden files and
-    without licences and the like (said in a note), which are not the text meant. A file that two sources name is read once. Of a prepared folder or a dataset with several parts,
-    `split` is taken.
+    Folders are searched to the bottom for known endings, in sorted order, without hidden files. A
+    file that two sources name is read once. Of a prepared folder or a dataset with several parts,
+    `split` is taken; of a prepared folder, "all" takes everything.
 
     Raises:
         InputMissing: a source is not there, or holds no file of a known kind.
@@ -71,7 +75,7 @@ def is_prepared(folder: Path) -> bool:
 def _find(source: str, split: str) -> list[InputFile]:
     path = Path(source).expanduser()
     if source == STANDARD_INPUT:
-        return [InputFile(STANDARD_INPUT, STANDARD_INPUT, "stdin")]
+        return [_once(STANDARD_INPUT)]
     if source.startswith("datasets:"):
         return [InputFile(source, source, "datasets", split=split)]
     if path.is_dir():
@@ -109,15 +113,9 @@ def _find_in_folder(folder: Path, split: str) -> list[InputFile]:
         return prepared_inputs(folder, split)
     if any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
         return [InputFile(f"datasets:{folder}", folder.name, "datasets", split=split)]
-    known = sorted(
-        path
-        for path in folder.rglob("*")
-        if _format_of(path)[0] and path.is_file() and not _is_hidden(path.relative_to(folder))
-    )
-    paths = [path for path in known if path.name.split(".")[0].lower() not in _ABOUT_THE_DATA]
-    if len(known) > len(paths):
-        left_out = ", ".join(str(path) for path in known if path not in paths)
-        console.note(f"left out (name them to read them): {left_out}")
+    paths, left_out = _walk(folder)
+    if left_out:
+        console.note(f"left out (name them to read them): {', '.join(map(str, left_out))}")
     if not paths:
         endings = " ".join(FORMATS)
         raise InputMissing(
@@ -140,8 +138,12 @@ def _find_glob(pattern: str) -> list[InputFile]:
 def _as_input(path: Path, name: str) -> InputFile:
     file_format, compression = _format_of(path)
     if not path.is_file():  # a pipe, such as <(zcat texts.gz): can be read only once
-        return InputFile(str(path), name, "stdin")
+        return _once(str(path))
     return InputFile(str(path), name, file_format or "text", compression, path.stat().st_size)
+
+
+def _once(path: str) -> InputFile:
+    return InputFile(path, path, "stdin", digest=hashlib.sha256())
 
 
 def _format_of(path: Path) -> tuple[str | None, str | None]:
@@ -151,8 +153,24 @@ def _format_of(path: Path) -> tuple[str | None, str | None]:
     return FORMATS.get(inner.suffix.lower()), compression
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files of known endings below a folder, sorted, and what is left out on purpose.
+
+    Left out are licences and the like, and folders that llmctl wrote: read again, they would repeat
+    the text that they were made of.
+    """
+    found: list[Path] = []
+    left_out: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        ours = {name for name in folders if is_packed(here / name) or is_prepared(here / name)}
+        left_out += [here / name for name in ours]
+        folders[:] = [name for name in folders if name not in ours and not name.startswith(".")]
+        for path in (here / name for name in names if not name.startswith(".")):
+            if _format_of(path)[0] is not None:
+                is_about = path.name.split(".")[0].lower() in _ABOUT_THE_DATA
+                (left_out if is_about else found).append(path)
+    return sorted(found), sorted(left_out)
 
 
 def _missing(path: Path) -> InputMissing:

@@ -15,8 +15,8 @@ def read_lines(
 ) -> Iterator[tuple[int, bytes | None]]:
     r"""Every line with its number from 1, without its `\n` or `\r\n`.
 
-    A line of more than `limit` bytes is None: it is never held in memory as a whole. U+0085, U+2028,
-    form feeds and lone carriage returns are text, not ends of lines.
+    A line of more than `limit` bytes is None: it is never held in memory as a whole. U+0085,
+    U+2028, form feeds and lone carriage returns are text, not ends of lines.
     """
     number, rest, too_long = 0, b"", False
     while chunk := stream.read(_CHUNK_BYTES):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,16 +24,15 @@ class _Counted:
 
     closed = False
 
-    def __init__(self, raw: BinaryIO, on_bytes: OnBytes, *, hashed: bool) -> None:
-        self._raw, self._on_bytes = raw, on_bytes
+    def __init__(self, raw: BinaryIO, on_bytes: OnBytes, digest: Any) -> None:
+        self._raw, self._on_bytes, self._digest = raw, on_bytes, digest
         self.bytes_read = 0
-        self.digest = hashlib.sha256() if hashed else None
 
     def read(self, size: int = -1) -> bytes:
         data = self._raw.read(size)
         self.bytes_read += len(data)
-        if self.digest is not None:
-            self.digest.update(data)
+        if self._digest is not None:
+            self._digest.update(data)
         self._on_bytes(len(data))
         return data
 
@@ -65,10 +63,6 @@ class InputStream:
         while len(self._ahead) < size and (data := self._read(size - len(self._ahead))):
             self._ahead += data
         return self._ahead[:size]
-
-    def sha256(self) -> str | None:
-        """The hash of everything read so far from what can be read only once."""
-        return None if self._raw.digest is None else self._raw.digest.hexdigest()
 
     def _read(self, size: int) -> bytes:
         try:
@@ -105,11 +99,11 @@ def open_stream(file: InputFile, on_bytes: OnBytes) -> Iterator[InputStream]:
         StorageError: it cannot be read.
     """
     if file.path == STANDARD_INPUT:
-        counted = _Counted(sys.stdin.buffer, on_bytes, hashed=True)
+        counted = _Counted(sys.stdin.buffer, on_bytes, file.digest)
         yield InputStream(file, counted, counted)
         return
     with open_raw(file) as raw:
-        counted = _Counted(raw, on_bytes, hashed=file.size is None)
+        counted = _Counted(raw, on_bytes, file.digest)
         if file.compression is None:
             yield InputStream(file, counted, counted)
             return
@@ -117,6 +111,13 @@ def open_stream(file: InputFile, on_bytes: OnBytes) -> Iterator[InputStream]:
 
         source = pyarrow.PythonFile(counted, mode="r")
         yield InputStream(file, counted, pyarrow.CompressedInputStream(source, file.compression))
+
+
+def use_up(file: InputFile) -> None:
+    """Read to the end what can be read only once, for its `digest`."""
+    with open_stream(file, lambda _: None) as stream:
+        while stream.read(1 << 20):
+            pass
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def parse_dataset_name(name: str) -> tuple[str, str | None, str | None]:
 
 def _load_dataset(file: InputFile) -> Any:
     path, config, split = parse_dataset_name(file.path.removeprefix("datasets:"))
-    split = split or file.split
+    split = split or (file.split if file.split != "all" else "train")
     if Path(path).expanduser().is_dir():
         return _load_saved(Path(path).expanduser(), split)
     import datasets

@@ -30,8 +30,10 @@ class FileCounts:
     empty: int = 0
     set_aside: int = 0
     examined: int = 0
-    sha256: str | None = None
-    """Of what came through standard input, which cannot be read again."""
+
+    def as_record(self) -> dict[str, Any]:
+        names = ("path", "rows", "documents", "empty", "set_aside")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def is_conserved(self) -> bool:

@@ -37,7 +37,19 @@ class ReadingSettings(Section):
     )
 
 
-class DataSettings(ReadingSettings):
+class SplittingSettings(ReadingSettings):
+    """How documents are read and split."""
+
+    validation_fraction: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share of the documents that validate (chosen by content); 0: none. Without "
+        "effect where `validation` names its own sources.",
+    )
+
+
+class DataSettings(SplittingSettings):
     """What a model is pretrained on, and how it is cut into rows."""
 
     train: Names = Field(
@@ -48,12 +60,6 @@ class DataSettings(ReadingSettings):
     validation: Names = Field(
         default=[],
         description="Like `train`. Empty: a share of `train`, chosen by each document's content.",
-    )
-    validation_fraction: float = Field(
-        default=0.05,
-        ge=0,
-        lt=1,
-        description="Share of the documents that validate when `validation` is empty; 0: none.",
     )
     block_length: int | None = Field(
         default=None,

@@ -33,8 +33,8 @@ def split_documents(
     """Send every document to its side, in one pass.
 
     With two or more different texts neither side stays empty (unless `fraction` is 0): if all fall
-    on one side, the text nearest to the border changes over with all its copies (if all would train,
-    that of the lowest position). It is held back until the first text of the other side comes.
+    on one side, the text nearest to the border changes over with all its copies (if all would
+    train, that of the lowest position). It is held back until a text of the other side comes.
     """
     held: list[Document] = []
     held_position = -1

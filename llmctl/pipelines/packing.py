@@ -1,0 +1,129 @@
+"""Packs documents with one tokenizer, and checks which tokenizer a packed folder belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmctl import console
+from llmctl.data.document_shards import DocumentShardWriter
+from llmctl.data.documents import Document
+from llmctl.data.inputs import InputFile
+from llmctl.data.read_report import ReadReport
+from llmctl.data.settings import ReadingSettings, SplittingSettings
+from llmctl.data.shard_meta import PackedMeta
+from llmctl.data.shards import Encode, TokenShards, pack_documents
+from llmctl.data.sources import read_inputs
+from llmctl.data.splitting import split_documents
+from llmctl.errors import DataError, SettingsMismatch
+from llmctl.files import TEMPORARY_PREFIX, remove_folder
+from llmctl.tokenization.load import Vocabulary
+
+
+@dataclass(frozen=True)
+class Packer:
+    """A tokenizer, and the hash of the sources that it packs."""
+
+    encode: Encode
+    vocabulary: Vocabulary
+    source_sha256: str
+
+    def pack(
+        self, inputs: Sequence[InputFile], settings: ReadingSettings, folder: Path, bad_rows: Path
+    ) -> PackedMeta:
+        """Pack every document of the inputs into one folder."""
+        with reading(inputs, bad_rows, f"packing {folder.name}") as report:
+            return self._pack(read_inputs(inputs, settings, report), folder)
+
+    def pack_both(
+        self, inputs: Sequence[InputFile], settings: SplittingSettings, folder: Path, bad_rows: Path
+    ) -> bool:
+        """Split the documents and pack both sides in one reading; validation waits on the disk.
+
+        Returns whether there is anything to validate on.
+        """
+        waiting = folder / f"{TEMPORARY_PREFIX}validation-documents"
+        remove_folder(waiting)
+        aside = DocumentShardWriter(waiting)
+
+        def training(documents: Iterator[Document]) -> Iterator[Document]:
+            for side, document in split_documents(documents, settings.validation_fraction):
+                if side == "train":
+                    yield document
+                else:
+                    aside.write(document)
+
+        try:
+            with reading(inputs, bad_rows, "packing") as report:
+                documents = read_inputs(inputs, settings, report)
+                self._pack(training(documents), folder / "train")
+            kept = [
+                InputFile(str(waiting / shard.name), shard.name, "documents", "zstd", shard.size)
+                for shard in aside.close()
+            ]
+            if kept:
+                held_out = read_inputs(kept, ReadingSettings(), ReadReport())
+                self._pack(held_out, folder / "validation")
+        finally:
+            remove_folder(waiting)
+        return bool(kept)
+
+    def _pack(self, documents: Iterator[Document], folder: Path) -> PackedMeta:
+        return pack_documents(
+            documents,
+            self.encode,
+            folder=folder,
+            vocabulary_size=self.vocabulary.size,
+            end_of_document_id=end_of_document_id(self.vocabulary),
+            tokenizer_sha256=self.vocabulary.sha256,
+            source_sha256=self.source_sha256,
+        )
+
+
+@contextmanager
+def reading(inputs: Sequence[InputFile], bad_rows: Path, label: str) -> Iterator[ReadReport]:
+    """A report that shows how far the reading of these inputs is, and warns at its end."""
+    sizes = [file.size for file in inputs]
+    total = None if None in sizes else sum(size or 0 for size in sizes) / 1e6
+    bad_rows.unlink(missing_ok=True)
+    with console.progress(label, total=total, unit="MB") as handle:
+        report = ReadReport(bad_rows, on_bytes=lambda count: handle.advance(count / 1e6))
+        try:
+            yield report
+        finally:
+            report.close()
+    report.warn()
+
+
+def end_of_document_id(vocabulary: Vocabulary) -> int:
+    """The id that separates documents.
+
+    Raises:
+        DataError: the tokenizer has no end-of-sequence token.
+    """
+    if vocabulary.eos_id is None:
+        raise DataError(
+            "the tokenizer has no end-of-sequence token, which separates documents",
+            hint="train one that has: llmctl tokenizer train TEXT.txt --vocab-size 8192 -o DIR",
+        )
+    return vocabulary.eos_id
+
+
+def check_tokenizer(folder: Path, vocabulary: Vocabulary) -> PackedMeta:
+    """Refuse a packed folder that another tokenizer made, or that is damaged.
+
+    Raises:
+        SettingsMismatch: its tokenizer or the size of its vocabulary differs.
+        DataError: a file is missing or has the wrong size.
+    """
+    meta = TokenShards.open(folder).meta
+    if meta.tokenizer_sha256 != vocabulary.sha256 or meta.vocabulary_size > vocabulary.size:
+        raise SettingsMismatch(
+            f"{folder} was packed with another tokenizer ({meta.vocabulary_size:,} ids, sha256 "
+            f"{meta.tokenizer_sha256[:12]}; this one has {vocabulary.size:,}, "
+            f"{vocabulary.sha256[:12]})",
+            hint="name the tokenizer it was packed with, or pack the text again",
+        )
+    return meta

@@ -1,0 +1,139 @@
+"""What pretraining trains on: text, prepared or packed folders, all brought into packed form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from llmctl.data.document_shards import is_finished
+from llmctl.data.inputs import STANDARD_INPUT, find_inputs, is_prepared
+from llmctl.data.read_report import ReadReport
+from llmctl.data.settings import DataSettings, SplittingSettings
+from llmctl.data.shards import Encode
+from llmctl.data.sources import read_inputs
+from llmctl.data.splitting import split_documents
+from llmctl.errors import UsageError
+from llmctl.pipelines.fingerprints import (
+    fingerprint,
+    fingerprint_sha256,
+    packed_places,
+    sources_fingerprint,
+)
+from llmctl.pipelines.packing import Packer, check_tokenizer
+from llmctl.tokenization.load import Vocabulary
+
+__all__ = [
+    "iterate_training_texts",
+    "keep_standard_input",
+    "pack_for_training",
+    "sources_fingerprint",
+]
+
+
+def pack_for_training(
+    data: DataSettings, *, encode: Encode, vocabulary: Vocabulary, folder: Path
+) -> tuple[Path, Path | None]:
+    """Packed folders of the training and the validation documents.
+
+    Text is read, split and packed into `folder`/train and `folder`/validation; a prepared folder's
+    splits are packed there. Folders that are packed already are used where they are. The second is
+    None if there is nothing to validate on.
+
+    Raises:
+        SettingsMismatch: a folder was packed with another tokenizer.
+        UsageError: packed or prepared folders are mixed with other sources.
+        DataError, InputMissing, NetworkError, StorageError: see `read_documents`, `pack_documents`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    train, validation = packed_places(data.train) or _pack_train(data, encode, vocabulary, folder)
+    if data.validation:
+        places = packed_places(data.validation)
+        if places is not None:
+            validation = places[1] or places[0]
+        else:
+            validation = folder / "validation"
+            packer = _packer(data.validation, data, encode, vocabulary)
+            inputs = find_inputs(data.validation, split="validation")
+            packer.pack(inputs, data, validation, folder / "bad_rows-validation.jsonl")
+    check_tokenizer(train, vocabulary)
+    if validation is not None:
+        check_tokenizer(validation, vocabulary)
+    return train, validation
+
+
+def iterate_training_texts(
+    data: DataSettings, *, bad_rows_file: Path | None = None
+) -> Iterator[str]:
+    """The texts of the training split alone, for training a tokenizer.
+
+    Raises:
+        UsageError: the sources are packed: they hold ids, not text.
+    """
+    if packed_places(data.train) is not None:
+        raise UsageError(
+            f"{data.train[0]} holds packed tokens; a tokenizer is trained on text",
+            hint="name the tokenizer it was packed with: tokenizer.path=FOLDER",
+        )
+    inputs = find_inputs(data.train, split="train")
+    documents = read_inputs(inputs, data, ReadReport(bad_rows_file))
+    if data.validation or all_prepared(data.train):
+        yield from (document.text for document in documents)
+        return
+    for side, document in split_documents(documents, data.validation_fraction):
+        if side == "train":
+            yield document.text
+
+
+def keep_standard_input(data: DataSettings, folder: Path) -> DataSettings:
+    """Settings that can be read more than once: what comes through `-` is prepared into `folder`.
+
+    A second call finds the folder of the first, so that a run resumes without its standard input.
+    """
+    if STANDARD_INPUT not in data.train:
+        return data
+    if not is_finished(folder):
+        from llmctl.pipelines.prepare import prepare
+
+        settings = SplittingSettings(**data.model_dump(include=set(SplittingSettings.model_fields)))
+        prepare(data.train, settings, folder)
+    return data.model_copy(update={"train": [str(folder)]})
+
+
+def all_prepared(sources: Sequence[str]) -> bool:
+    """Whether the sources are prepared folders, which are split already.
+
+    Raises:
+        UsageError: some are and some are not.
+    """
+    prepared = [source for source in sources if is_prepared(Path(source).expanduser())]
+    if prepared and len(prepared) < len(sources):
+        raise UsageError(
+            f"{prepared[0]} is prepared and split already; it cannot be mixed with other sources",
+            hint="prepare all sources together: llmctl data prepare SOURCES -o DIR",
+        )
+    return bool(prepared)
+
+
+def _pack_train(
+    data: DataSettings, encode: Encode, vocabulary: Vocabulary, folder: Path
+) -> tuple[Path, Path | None]:
+    train, validation = folder / "train", folder / "validation"
+    bad_rows = folder / "bad_rows.jsonl"
+    packer = _packer(data.train, data, encode, vocabulary)
+    split_already = all_prepared(data.train)
+    inputs = find_inputs(data.train, split="train")
+    if not data.validation and not split_already:
+        has_validation = packer.pack_both(inputs, data, folder, bad_rows)
+        return train, validation if has_validation else None
+    packer.pack(inputs, data, train, bad_rows)
+    inputs = find_inputs(data.train, split="validation") if split_already else []
+    if data.validation or not inputs:
+        return train, None
+    packer.pack(inputs, data, validation, bad_rows)
+    return train, validation
+
+
+def _packer(
+    sources: Sequence[str], data: DataSettings, encode: Encode, vocabulary: Vocabulary
+) -> Packer:
+    return Packer(encode, vocabulary, fingerprint_sha256(fingerprint(sources), data))
