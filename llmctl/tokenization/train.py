@@ -10,7 +10,7 @@ from typing import Any
 
 from llmctl import console
 from llmctl.errors import DataError, UsageError
-from llmctl.files import TEMPORARY_PREFIX, commit_folder, remove_folder, write_bytes
+from llmctl.files import TEMPORARY_PREFIX, commit_folder, remove_folder, write_bytes, write_json
 from llmctl.tokenization.assemble import write_tokenizer
 from llmctl.tokenization.byte_bpe import train_byte_bpe
 from llmctl.tokenization.families import FamilyFormat, family_of
@@ -23,6 +23,7 @@ OnProgress = Callable[[str, float], None]
 """Called with ("reading", bytes read) and, about once a second, ("training", seconds passed)."""
 
 _TICK_SECONDS = 1.0
+_EXCERPT_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class TrainingReport:
     bytes_used: int
     sampled: bool
     vocabulary_size: int
+    excerpt: list[str]
+    """A part of the text trained on, to measure the tokenizer with."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "excerpt"}
 
 
 def train_tokenizer(
@@ -67,21 +73,31 @@ def train_tokenizer(
     temporary = folder.parent / f"{TEMPORARY_PREFIX}{folder.name}"
     remove_folder(temporary)
     temporary.mkdir(parents=True)
-    size = _in_background(lambda: _train_and_write(sample, settings, family, temporary), report)
-    remove_folder(folder)
-    commit_folder(temporary, folder)
+    try:
+        size = _in_background(lambda: _train_and_write(sample, settings, family, temporary), report)
+        outcome = TrainingReport(
+            documents_read=sample.documents_read,
+            bytes_read=sample.bytes_read,
+            bytes_used=sample.bytes_used,
+            sampled=not sample.complete,
+            vocabulary_size=size,
+            excerpt=take_sample(sample.texts, _EXCERPT_BYTES, seed=settings.seed).texts,
+        )
+        write_json(
+            temporary / "tokenizer_training.json",
+            {**outcome.as_dict(), "settings": settings.model_dump(exclude={"path"})},
+        )
+        remove_folder(folder)
+        commit_folder(temporary, folder)
+    except BaseException:
+        remove_folder(temporary)
+        raise
     if size < settings.vocabulary_size:
         console.warn(
             f"the text yields {size:,} tokens, not {settings.vocabulary_size:,}: nothing else "
             f"in it occurs {settings.min_frequency} times"
         )
-    return TrainingReport(
-        documents_read=sample.documents_read,
-        bytes_read=sample.bytes_read,
-        bytes_used=sample.bytes_used,
-        sampled=not sample.complete,
-        vocabulary_size=size,
-    )
+    return outcome
 
 
 def _train_and_write(
@@ -121,6 +137,7 @@ def _in_background(work: Callable[[], int], report: OnProgress) -> int:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    report("training", 0.0)
     while thread.is_alive():
         thread.join(_TICK_SECONDS)
         report("training", _TICK_SECONDS)
