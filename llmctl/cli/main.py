@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from llmctl import __version__, console
-from llmctl.cli import evaluate, pretrain, tokenizer
+from llmctl.cli import evaluate, pretrain, recipe, runs, tokenizer
 from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ def _options(
 app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.add_typer(tokenizer.app, name="tokenizer")
+app.add_typer(recipe.app, name="recipe")
+app.add_typer(runs.app, name="runs")
 
 
 def main(arguments: list[str] | None = None) -> None:
