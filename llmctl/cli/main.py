@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from llmctl import __version__, console
-from llmctl.cli import evaluate, pretrain, recipe, runs, tokenizer
+from llmctl.cli import data, evaluate, pretrain, recipe, runs, tokenizer
 from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ def _options(
 # The table of commands. Each module imports only typer and the standard library.
 app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.add_typer(data.app, name="data")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(runs.app, name="runs")

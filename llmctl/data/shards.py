@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from llmctl.data.documents import Document
 from llmctl.data.folder_in_making import folder_in_making
 from llmctl.data.megatron_index import index_bytes, read_lengths
-from llmctl.data.shard_meta import LARGEST_UINT16_VOCABULARY, META_NAME, PackedMeta, read_meta
+from llmctl.data.shard_meta import (
+    LARGEST_UINT16_VOCABULARY,
+    META_NAME,
+    PackedMeta,
+    is_packed,
+    read_meta,
+)
 from llmctl.data.shard_writer import ShardWriter
-from llmctl.errors import DataError
+from llmctl.errors import DataError, UsageError
 from llmctl.files import sha256_file, write_json
 
 TokenArray = NDArray[np.uint16] | NDArray[np.int32]
@@ -56,6 +62,7 @@ def pack_documents(
 
     Raises:
         DataError: there is no document, or an id is not below `vocabulary_size`.
+        UsageError: the folder holds files that are not a packed corpus.
         StorageError: the disk is full.
         Locked: another process is packing into the same folder.
     """
@@ -64,6 +71,7 @@ def pack_documents(
             f"the end-of-document id {end_of_document_id:,} is not below the vocabulary's "
             f"{vocabulary_size:,} ids"
         )
+    _refuse_foreign(folder)
     text_bytes = characters = empty = 0
     with folder_in_making(folder) as temporary:
         writer = ShardWriter(
@@ -186,6 +194,15 @@ class TokenShards:
 def source_hash(documents_sha256: Iterable[str]) -> str:
     """One hash over the hashes of the sources, in their order."""
     return hashlib.sha256("\n".join(documents_sha256).encode()).hexdigest()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Packing replaces its folder, so it must not be someone's home."""
+    if folder.is_dir() and any(folder.iterdir()) and not is_packed(folder):
+        raise UsageError(
+            f"{folder} holds other files; nothing was written",
+            hint="name a new or empty folder",
+        )
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[tuple[list[Document], int]]:

@@ -29,6 +29,7 @@ from llmctl.pipelines.fingerprints import Fingerprint, fingerprint
 from llmctl.pipelines.packing import reading
 
 BAD_ROWS_NAME = "bad_rows.jsonl"
+_SHOWN_FILES = 20
 _OURS = {*SPLITS, MANIFEST_NAME, BAD_ROWS_NAME}
 
 
@@ -89,6 +90,49 @@ def _prepare(
     _check_conservation(done)
     write_json(folder / MANIFEST_NAME, done.model_dump())
     return done
+
+
+def as_record(manifest: PreparedManifest, folder: Path) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "folder": str(folder),
+        "counts": manifest.counts,
+        "splits": {
+            split: {
+                "documents": sum(shard.documents for shard in shards),
+                "characters": sum(shard.characters for shard in shards),
+                "bytes": sum(shard.bytes for shard in shards),
+                "shards": len(shards),
+            }
+            for split, shards in manifest.splits.items()
+        },
+        "files": manifest.files,
+        "bad_rows": str(folder / BAD_ROWS_NAME) if manifest.counts["set_aside"] else None,
+    }
+
+
+def render(manifest: PreparedManifest, folder: Path) -> str:
+    """The report: what became of the rows, by source, and how the documents were split."""
+    record = as_record(manifest, folder)
+    shown = manifest.files[:_SHOWN_FILES]
+    columns = ["source", "rows", "documents", "empty", "set aside"]
+    keys = ["path", "rows", "documents", "empty", "set_aside"]
+    rows = [[file[key] for key in keys] for file in shown]
+    if len(manifest.files) > len(shown):
+        rows.append([f"({len(manifest.files) - len(shown):,} more)", *[None] * 4])
+    if len(manifest.files) > 1:
+        rows.append(["all", *[manifest.counts[key] for key in keys[1:]]])
+    splits = [
+        [name, *[split[key] for key in ("documents", "characters", "bytes", "shards")]]
+        for name, split in record["splits"].items()
+    ]
+    parts = [
+        console.table(columns, rows),
+        console.table(["split", "documents", "characters", "bytes", "shards"], splits),
+    ]
+    if record["bad_rows"]:
+        parts.append(f"rows set aside are listed in {record['bad_rows']}")
+    return "\n\n".join(parts)
 
 
 def _counts(report: ReadReport) -> dict[str, int]:
