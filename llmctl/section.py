@@ -1,4 +1,4 @@
-"""The base of every recipe section: a frozen value, strict about its keys, a meaning on each field."""
+"""The base of every recipe section: a frozen value, strict about its keys, each with a meaning."""
 
 from __future__ import annotations
 
