@@ -127,7 +127,7 @@ def number(value: float, digits: int = 4) -> str:
         return str(value)
     if float(value).is_integer() and abs(value) >= 1:
         return f"{int(value):,}"
-    if abs(value) >= 10**digits:
+    if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.{digits}g}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -24,8 +23,6 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EISDIR, errno.EEXIST):
-            raise
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise StorageError(
             f"cannot write {path}: {reason}",

@@ -80,7 +80,7 @@ def find_start(folder: Path, parts: Parts, processes: Processes) -> TrainState:
     if step is None:
         return _with_budget(TrainState(), parts)
     state = _read_state(place, step)
-    rewound = _rewind_to(state, parts)
+    rewound = _rewind_to(state, parts, folder)
     if rewound is not None:
         step = processes.from_main(
             _newest_good(place, before=rewound) if processes.is_main else None
@@ -91,10 +91,11 @@ def find_start(folder: Path, parts: Parts, processes: Processes) -> TrainState:
                 hint=f"model.path={folder} -o ANOTHER_FOLDER",
             )
         state = _read_state(place, step)
+    state = _with_budget(state, parts)
     if state.finished is None:
         _load_tensors(place / checkpoints.folder_name(step), parts)
         console.note(f"going on from step {state.step:,}")
-    return _with_budget(state, parts)
+    return state
 
 
 def load_best(folder: Path, parts: Parts, state: TrainState, export: str) -> int:
@@ -137,7 +138,7 @@ def _load_tensors(folder: Path, parts: Parts) -> None:
     )
 
 
-def _rewind_to(state: TrainState, parts: Parts) -> int | None:
+def _rewind_to(state: TrainState, parts: Parts, folder: Path) -> int | None:
     """Where a run must go back to under a changed budget; none to go on from where it is."""
     plan = parts.plan
     same = (
@@ -151,7 +152,7 @@ def _rewind_to(state: TrainState, parts: Parts) -> int | None:
         raise SettingsMismatch(
             f"the run's {parts.schedule.name} schedule was laid out for {state.total_steps:,} "
             f"steps, and the budget now asks for {plan.total_steps or plan.hours:,}",
-            hint="the old budget; or model.path=RUN -o ANOTHER_FOLDER to train on from its weights",
+            hint=f"the old budget; or train on from its weights: model.path={folder} -o ANOTHER_FOLDER",
         )
     starts = [start for start in (state.decay_from, plan.decay_from) if start is not None]
     return min(starts) if state.step > min(starts) else None

@@ -9,6 +9,7 @@ from llmctl import console, files
 from llmctl.errors import SettingsMismatch
 from llmctl.evaluation.reload import check_reload
 from llmctl.models.build import strip_vocabulary_padding
+from llmctl.models.load import quiet_transformers
 from llmctl.pipelines.checkpointing import load_best
 from llmctl.pipelines.pretrain_inputs import Inputs
 from llmctl.pipelines.pretrain_parts import Parts
@@ -47,7 +48,8 @@ def _write(
     model = parts.model
     strip_vocabulary_padding(model, inputs.vocabulary.size)
     model.config.use_cache = True
-    model.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)
     positions = getattr(model.config, "max_position_embeddings", None)
     tokenizer = load_tokenizer(str(inputs.tokenizer_folder))
     save_tokenizer(tokenizer, folder, max_length=positions)

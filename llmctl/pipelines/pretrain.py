@@ -21,6 +21,7 @@ from llmctl.recipe.schema import PretrainRecipe
 from llmctl.recipe.shipped import resolve_bundled
 from llmctl.training.batches import StepBatches
 from llmctl.training.loop import Attempt, train
+from llmctl.training.memory import keep_freed_memory
 from llmctl.training.panel import Panel
 from llmctl.training.plot import draw_losses
 from llmctl.training.processes import Processes, join_processes
@@ -48,6 +49,7 @@ def run(
 
     Under a launcher every process of the group calls this.
     """
+    keep_freed_memory()
     processes = join_processes(
         cpu=not torch.cuda.is_available(), trackers=recipe.logging.trackers, folder=str(folder)
     )

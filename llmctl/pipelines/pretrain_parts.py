@@ -142,7 +142,11 @@ def _plan(
     total = planning.total_steps(
         recipe.budget, rows_per_step=rows, num_rows=len(inputs.train), num_targets=num_targets
     )
-    every = planning.intervals(total, recipe.validation, recipe.checkpoints, recipe.logging)
+    held_out = min(len(inputs.validation or ()), recipe.validation.max_rows or 2**62)
+    every = planning.intervals(
+        total, recipe.validation, recipe.checkpoints, recipe.logging,
+        steps_per_validation=held_out / rows / 3,  # forwards only: a third of a training step
+    )  # fmt: skip
     micro_batch_size = recipe.batch.micro_batch_size or record.frozen(
         "micro_batch_size",
         processes.from_main(_micro_batch_size(recipe, inputs, model, processes, rows)),
@@ -156,7 +160,8 @@ def _plan(
         decay_from=decay_start(recipe.schedule, total) if total else None,
         hours=recipe.budget.hours,
         validation_every=record.frozen("validation_every", every.validation),
-        checkpoint_every=recipe.checkpoints.every_steps or record.frozen("checkpoint_every", every.checkpoint),
+        checkpoint_every=recipe.checkpoints.every_steps
+        or record.frozen("checkpoint_every", every.checkpoint),
         log_every=recipe.logging.every_steps or record.frozen("log_every", every.log),
         patience=recipe.validation.patience,
     )  # fmt: skip

@@ -24,7 +24,7 @@ _SHUTDOWN_SECONDS = 600
 
 
 def group_size(environment: Mapping[str, str]) -> int | None:
-    """The size of the group a launcher (torchrun, accelerate, SLURM) has started; none outside one."""
+    """How many processes a launcher (torchrun, accelerate, SLURM) has started; none outside one."""
     if "WORLD_SIZE" in environment:
         return int(environment["WORLD_SIZE"])
     if "SLURM_PROCID" in environment and int(environment.get("SLURM_NTASKS", "1")) > 1:

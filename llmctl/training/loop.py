@@ -97,7 +97,7 @@ def _finish_when_spent(state: TrainState) -> None:
 
 
 def _is_agreement_point(attempt: Attempt, state: TrainState) -> bool:
-    """Steps at which processes exchange flags: all on a CPU, few on a GPU, where it costs a wait."""
+    """Whether processes exchange flags: always on a CPU, rarely on a GPU, where it costs a wait."""
     plan = attempt.plan
     on_cpu = attempt.trainable.processes.device.type == "cpu"
     return on_cpu or any(

@@ -16,6 +16,7 @@ from llmctl.training.settings import (
 )
 
 _VALIDATIONS = 20
+_VALIDATION_SHARE = 0.1
 _LOG_LINES = 200
 _STEPS_WITHOUT_TOTAL = 2000
 """What intervals are scaled to when a budget in hours leaves the number of steps open."""
@@ -63,13 +64,23 @@ def intervals(
     validation: ValidationSettings,
     checkpoints: CheckpointSettings,
     logging: LoggingSettings,
+    *,
+    steps_per_validation: float = 0.0,
 ) -> Intervals:
-    """
-    >>> intervals(1000, ValidationSettings(), CheckpointSettings(), LoggingSettings())
+    """Twenty validations, fewer where they would take more than a tenth of the time.
+
+    Args:
+        steps_per_validation: what one validation costs, in steps.
+
+    >>> every = (ValidationSettings(), CheckpointSettings(), LoggingSettings())
+    >>> intervals(1000, *every)
     Intervals(validation=50, checkpoint=50, log=5)
+    >>> intervals(1000, *every, steps_per_validation=8)
+    Intervals(validation=80, checkpoint=80, log=5)
     """
     scale = steps or _STEPS_WITHOUT_TOTAL
-    validate = validation.every_steps or max(1, scale // _VALIDATIONS)
+    affordable = math.ceil(steps_per_validation / _VALIDATION_SHARE)
+    validate = validation.every_steps or min(max(1, scale // _VALIDATIONS, affordable), scale)
     return Intervals(
         validation=validate,
         checkpoint=checkpoints.every_steps or validate,

@@ -78,6 +78,5 @@ def load_optimizers(
         parameter = parameters.get(name)
         if parameter is None or id(parameter) not in owner:
             raise CheckpointError(f"{path}: the model has no parameter {name}")
-        if isinstance(value, torch.Tensor):
-            value = value.to(parameter.device)
-        owner[id(parameter)].state[parameter][key] = value
+        on_device = value.to(parameter.device) if isinstance(value, torch.Tensor) else value
+        owner[id(parameter)].state[parameter][key] = on_device

@@ -21,7 +21,7 @@ METRICS = "metrics.jsonl"
 
 @dataclass
 class Recorder:
-    """Collects losses on the device and writes one line per interval; waits for the device only then."""
+    """Collects losses on the device and writes a line per interval; it waits only then."""
 
     folder: Path
     processes: Processes
