@@ -45,6 +45,12 @@ def train(
     max_token_length: Annotated[
         int, typer.Option(help="Longest token: bytes for bpe, else characters.")
     ] = 24,
+    character_coverage: Annotated[
+        float, typer.Option(help="Share of all letters in the alphabet (wordpiece, unigram).")
+    ] = 0.9995,
+    min_frequency: Annotated[
+        int, typer.Option(help="Times a pair must occur to be merged (bpe, wordpiece).")
+    ] = 2,
     seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
     text_column: TextColumn = None,
     encoding: Encoding = "utf-8",
@@ -66,6 +72,8 @@ def train(
             "max_bytes": max_bytes,
             "lowercase": lowercase,
             "max_token_length": max_token_length,
+            "character_coverage": character_coverage,
+            "min_frequency": min_frequency,
             "seed": seed,
         },
         {"text_column": text_column, "encoding": encoding},

@@ -56,7 +56,7 @@ def _measured(found: dict[str, Any]) -> str:
         ["characters per token", _rounded(measured["characters_per_token"])],
         ["unknown tokens", _percent(measured["unknown_token_share"])],
         ["characters covered", _percent(measured["character_coverage"])],
-        ["texts that come back exactly", _percent(measured["round_trip_share"])],
+        ["lines that come back exactly", _percent(measured["round_trip_share"])],
         [
             "  apart from blanks and case",
             _percent(measured["round_trip_share_without_blanks_and_case"]),

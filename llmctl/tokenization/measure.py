@@ -24,6 +24,7 @@ _RANGES = (
               (0x2028, 0x202A), (0x3000, 0x3001))),
 )  # fmt: skip
 _BATCH = 256
+_DECODED_BYTES = 2_000_000
 _BLANKS = re.compile(r"\s+")
 
 
@@ -55,6 +56,8 @@ class Measurement:
     tokens: int = 0
     unknown_tokens: int = 0
     unknown_characters: int = 0
+    lines_decoded: int = 0
+    bytes_decoded: int = 0
     exact_round_trips: int = 0
     close_round_trips: int = 0
     scripts: list[ScriptCounts] = field(default_factory=lambda: [ScriptCounts() for _ in SCRIPTS])
@@ -70,8 +73,11 @@ class Measurement:
             "characters_per_token": _ratio(self.characters, self.tokens),
             "unknown_token_share": _ratio(self.unknown_tokens, self.tokens),
             "character_coverage": 1 - (_ratio(self.unknown_characters, self.characters) or 0.0),
-            "round_trip_share": _ratio(self.exact_round_trips, self.texts),
-            "round_trip_share_without_blanks_and_case": _ratio(self.close_round_trips, self.texts),
+            "lines_decoded": self.lines_decoded,
+            "round_trip_share": _ratio(self.exact_round_trips, self.lines_decoded),
+            "round_trip_share_without_blanks_and_case": _ratio(
+                self.close_round_trips, self.lines_decoded
+            ),
             "scripts": {
                 name: counts.as_dict(has_words=name == "Latin")
                 for name, counts in zip(SCRIPTS, self.scripts, strict=True)
@@ -86,7 +92,8 @@ def measure(
     *,
     on_text: Callable[[int], None] | None = None,
 ) -> Measurement:
-    """Encode and decode texts and count. Special tokens are neither added nor read.
+    """Encode texts and count; decode the lines of the first two megabytes and compare. Special
+    tokens are neither added nor read.
 
     Args:
         on_text: called with the bytes of each text as it is done.
@@ -126,20 +133,32 @@ def _measure_batch(
     encoded = tokenizer(
         texts, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
     )
-    decoded = tokenizer.batch_decode(encoded["input_ids"], clean_up_tokenization_spaces=False)
-    rows = zip(texts, encoded["input_ids"], encoded["offset_mapping"], decoded, strict=True)
-    for text, ids, offsets, back in rows:
+    rows = zip(texts, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+    for text, ids, offsets in rows:
         size = len(text.encode("utf-8"))
         total.texts += 1
         total.characters += len(text)
         total.bytes += size
         total.tokens += len(ids)
-        total.exact_round_trips += back == text
-        total.close_round_trips += _bare(back) == _bare(text)
         _count_scripts(text, np.array(offsets, dtype=np.int64).reshape(-1, 2), total)
         _count_unknown(tokenizer.unk_token_id, np.array(ids), offsets, total)
         if on_text is not None:
             on_text(size)
+        if total.bytes_decoded < _DECODED_BYTES:
+            total.bytes_decoded += size
+            _decode_lines(tokenizer, text, total)
+
+
+def _decode_lines(tokenizer: PreTrainedTokenizerBase, text: str, total: Measurement) -> None:
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines:
+        return
+    ids = tokenizer(lines, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    decoded = tokenizer.batch_decode(ids, clean_up_tokenization_spaces=False)
+    for line, back in zip(lines, decoded, strict=True):
+        total.lines_decoded += 1
+        total.exact_round_trips += back == line
+        total.close_round_trips += _bare(back) == _bare(line)
 
 
 def _count_scripts(text: str, offsets: NDArray[np.int64], total: Measurement) -> None:

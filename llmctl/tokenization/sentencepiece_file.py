@@ -48,15 +48,14 @@ def _build(proto: Any, path: Path) -> Any:
     normalizer = _normalizer(proto.normalizer_spec)
     if normalizer is not None:
         tokenizer.normalizer = normalizer
-    # "first" would leave out the mark when the normalizer has stripped a blank before it.
-    prepend = "always" if proto.normalizer_spec.add_dummy_prefix else "never"
+    prepend = "first" if proto.normalizer_spec.add_dummy_prefix else "never"
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
         "▁",
         prepend_scheme=prepend,
         split=proto.trainer_spec.split_by_whitespace
         and not proto.trainer_spec.allow_whitespace_only_pieces,
     )
-    strip = [decoders.Strip(content=" ", left=1)] if prepend == "always" else []
+    strip = [decoders.Strip(content=" ", left=1)] if prepend == "first" else []
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
     )
@@ -64,7 +63,13 @@ def _build(proto: Any, path: Path) -> Any:
     added = (_CONTROL,) if proto.trainer_spec.model_type == _UNIGRAM else (_CONTROL, _USER_DEFINED)
     tokenizer.add_tokens(
         [
-            AddedToken(piece.piece, normalized=False, special=piece.type == _CONTROL)
+            # Found after blanks are normalized: else those next to it would be taken for the
+            # ends of a text.
+            AddedToken(
+                piece.piece,
+                special=piece.type == _CONTROL,
+                normalized=piece.type == _USER_DEFINED,
+            )
             for piece in proto.pieces
             if piece.type in added
         ]
@@ -108,8 +113,11 @@ def _normalizer(spec: Any) -> Any:
     if spec.precompiled_charsmap:
         steps.append(normalizers.Precompiled(spec.precompiled_charsmap))
     if spec.remove_extra_whitespaces:
+        # With the mark of a word put in front, one blank there is that mark. To strip it would
+        # hide from the pre-tokenizer that here the text begins.
+        ends = " +$" if spec.add_dummy_prefix else "^ +| +$"
         steps += [
-            normalizers.Replace(Regex("^ +| +$"), ""),
+            normalizers.Replace(Regex(ends), ""),
             normalizers.Replace(Regex(" {2,}"), " "),
         ]
     return normalizers.Sequence(steps) if steps else None
