@@ -25,8 +25,8 @@ class Draft:
     """Dotted path → line, as in `Parsed`."""
     texts: dict[str, str] = field(default_factory=dict)
     """Dotted path → the letters of a number, as in `Parsed`."""
-    overridden: list[str] = field(default_factory=list)
-    """Dotted paths that the command line replaced."""
+    overridden: dict[str, Any] = field(default_factory=dict)
+    """Dotted path → value, of what the command line replaced."""
     problems: list[tuple[float, Problem]] = field(default_factory=list)
     """With the line of each, by which they are sorted."""
 
@@ -59,10 +59,10 @@ class Draft:
                 return float("inf"), COMMAND_LINE
         return 0, self.source
 
-    def replace(self, path: str, data: dict[str, Any], texts: dict[str, str]) -> None:
-        """Take data in which one path was replaced from the command line."""
+    def replace(self, path: str, value: Any, data: dict[str, Any], texts: dict[str, str]) -> None:
+        """Take data in which the command line replaced the value at one path."""
         self.data = data
-        self.overridden.append(path)
+        self.overridden[path] = value
         kept = {key: text for key, text in self.texts.items() if not _is_at(key, path)}
         self.texts = kept | texts
 

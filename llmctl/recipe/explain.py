@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llmctl.recipe.annotations import DISCRIMINATOR, choices, fields_of, name_of
+from llmctl.recipe.annotations import DISCRIMINATOR, choices, fields_of, name_of, sections_of
 from llmctl.recipe.describe import setting_paths
 from llmctl.recipe.places import NOTHING, Place, locate
-from llmctl.recipe.words import as_written, in_words, literals, value_in_words
+from llmctl.recipe.words import as_written, in_words, is_closed, literals, value_in_words
 from llmctl.recipe.yaml_strict import Key, dotted
 from llmctl.registry import nearest
 
@@ -58,9 +58,8 @@ def _mistake(place: Place, error: ErrorDetails, recipe_class: type[BaseModel]) -
         return Mistake(keys, _TEXTS[kind]({**error.get("ctx", {}), "found": place.value}))
     if place.value is NOTHING:
         return Mistake(keys, f"required: {_wanted(place)}")
-    names = literals(place.kinds)
-    if isinstance(place.value, str) and names and len(names) >= len(place.kinds) - 1:
-        return Mistake(keys, choose_one(names, place.value), of_type=True)
+    if isinstance(place.value, str) and is_closed(place.kinds):
+        return Mistake(keys, choose_one(literals(place.kinds), place.value), of_type=True)
     if not place.kinds:
         return Mistake(keys, error["msg"].removeprefix("Input "))
     return wrong_type(place)
@@ -68,7 +67,7 @@ def _mistake(place: Place, error: ErrorDetails, recipe_class: type[BaseModel]) -
 
 def wrong_type(place: Place) -> Mistake:
     words = f"expected {_wanted(place)}; found {value_in_words(place.value)}"
-    return Mistake(place.keys, words, of_type=True)
+    return Mistake(place.keys, words + _perhaps(place.value, literals(place.kinds)), of_type=True)
 
 
 def choose_one(names: Sequence[str], value: Any) -> str:
@@ -81,17 +80,23 @@ def choose_one(names: Sequence[str], value: Any) -> str:
         return f"required: {text}"
     if not isinstance(value, str):
         return f"{text}; found {value_in_words(value)}"
-    close = nearest(value, list(names))
-    return f"{text}, not {value!r}" + (f"; did you mean {close!r}?" if close else "")
+    return f"{text}, not {value!r}{_perhaps(value, names)}"
+
+
+def _perhaps(value: Any, names: Sequence[str]) -> str:
+    close = nearest(value, list(names)) if isinstance(value, str) else None
+    return f"; did you mean {close!r}?" if close else ""
 
 
 def _wanted(place: Place) -> str:
-    """What belongs at a place: its type, and for a section the settings it has."""
+    """What belongs at a place: its type, and for a section the settings that it needs or has."""
     words = in_words(place.kinds)
-    for kind in place.kinds:
-        if kind.section and not choices(place.kinds):
-            return f"{words} with {', '.join(fields_of(kind.section))}"
-    return words
+    sections = sections_of(place.kinds)
+    if len(sections) != 1:
+        return words
+    fields = fields_of(sections[0])
+    needed = [key for key, field in fields.items() if field.is_required()]
+    return words.replace("section", f"section with {', '.join(needed or fields)}", 1)
 
 
 def _unknown_key(place: Place, recipe_class: type[BaseModel]) -> str:
@@ -102,12 +107,12 @@ def _unknown_key(place: Place, recipe_class: type[BaseModel]) -> str:
     owners = [name_of(other) or "" for other in place.siblings if word in fields_of(other)]
     if chosen and owners:
         return f"{chosen} has no such setting ({', '.join(owners)}: yes); it has {', '.join(known)}"
-    if close := nearest(word, known):
-        return f"no such setting; did you mean {close!r}?"
     paths = setting_paths(recipe_class)
-    if word in paths:
+    if "." in word and word in paths:
         above, _, last = word.rpartition(".")
         return f"dotted paths belong on the command line; here, write {last!r} below '{above}:'"
+    if close := nearest(word, known):
+        return f"no such setting; did you mean {close!r}?"
     elsewhere = [path for path in paths if path.rpartition(".")[2] == word]
     if elsewhere:
         return f"no such setting here; did you mean {' or '.join(map(repr, elsewhere[:3]))}?"

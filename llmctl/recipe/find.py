@@ -10,7 +10,7 @@ from llmctl.recipe.shipped import shipped_recipes
 from llmctl.registry import nearest
 
 ENDINGS = (".yaml", ".yml")
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 256 << 10
 
 
 def find_recipe(name_or_path: str) -> Path:
@@ -42,7 +42,7 @@ def _near(path: Path, shipped: dict[str, Path]) -> str:
     known = list(shipped)
     stem = path.name.removesuffix(".yaml").removesuffix(".yml")
     close = stem if stem in known else nearest(stem, known)
-    if close is None and path.parent.is_dir():
+    if close is None and stem and path.parent.is_dir():
         beside = sorted(file.name for file in path.parent.iterdir() if file.suffix in ENDINGS)
         near_file = nearest(path.name, beside) or nearest(f"{path.name}.yaml", beside)
         close = str(path.parent / near_file) if near_file else None
@@ -71,7 +71,7 @@ def read_recipe_text(path: Path) -> str:
     if b"\0" in content:
         raise _not_a_recipe(path, "is not a text file", str(path))
     if len(content) > _MOST_BYTES:
-        raise _not_a_recipe(path, "is larger than 1 MiB; a recipe is a short text", str(path))
+        raise _not_a_recipe(path, "is larger than 256 KiB; a recipe is a short text", str(path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -80,6 +80,12 @@ def read_recipe_text(path: Path) -> str:
         raise _not_a_recipe(path, text, f"{path}:{line}") from None
 
 
+def beginning_hint(path: Path) -> str:
+    """What to type when a file is no recipe at all: perhaps it is the text to train on."""
+    if path.suffix not in ENDINGS:
+        return f"to train on it: llmctl pretrain gpt-tiny data.train={path} -o runs/first"
+    return "`llmctl recipe list` shows the shipped recipes, `llmctl recipe copy NAME` copies one"
+
+
 def _not_a_recipe(path: Path, text: str, where: str) -> RecipeError:
-    hint = "`llmctl recipe list` shows the shipped recipes, `llmctl recipe copy` copies one"
-    return RecipeError(path, [Problem("file", text, where)], hint)
+    return RecipeError(path, [Problem("file", text, where)], beginning_hint(path))

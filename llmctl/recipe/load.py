@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import TypeVar, overload
 
 from llmctl.errors import RecipeError
-from llmctl.recipe.annotations import only_value
+from llmctl.recipe.annotations import DISCRIMINATOR, only_value
 from llmctl.recipe.check import check
 from llmctl.recipe.draft import Draft
 from llmctl.recipe.explain import choose_one
-from llmctl.recipe.find import find_recipe, read_recipe_text
+from llmctl.recipe.find import beginning_hint, find_recipe, read_recipe_text
 from llmctl.recipe.overrides import OverrideError, apply_override, read_override
 from llmctl.recipe.places import NOTHING
-from llmctl.recipe.words import value_in_words
+from llmctl.recipe.words import as_written, value_in_words
 from llmctl.recipe.yaml_strict import dotted, parse_yaml
 from llmctl.section import Section
 
@@ -55,19 +55,30 @@ def load_recipe(
     draft = _read(str(path), read_recipe_text(path))
     is_readable = bool(draft.data)
     _override(draft, overrides)
-    command = "COMMAND"
     if is_readable:
         _check_format(draft)
         recipe_class = _class_of(draft, recipe_class)
         recipe = _check(draft, recipe_class) if recipe_class else None
         if recipe is not None and not draft.problems:
             return recipe
-        command = command_of(recipe_class) if recipe_class else command
-    raise RecipeError(
-        draft.source,
-        draft.sorted_problems(),
-        hint=f"`llmctl recipe settings {command}` lists every setting with its meaning",
-    )
+    hint = _hint(draft, recipe_class) if is_readable else beginning_hint(path)
+    raise RecipeError(draft.source, draft.sorted_problems(), hint)
+
+
+def _hint(draft: Draft, recipe_class: type[Section] | None) -> str:
+    """How to replace a section whose old settings clash with a new one; else where to look."""
+    for path, value in draft.overridden.items():
+        section, _, key = path.rpartition(".")
+        clashes = [
+            problem
+            for _, problem in draft.problems
+            if problem.path == section
+            or (key == DISCRIMINATOR and problem.path.startswith(f"{section}."))
+        ]
+        if section and clashes:
+            return f"to replace the whole section: '{section}={{{key}: {as_written(value)}}}'"
+    words = ["llmctl recipe settings", *([command_of(recipe_class)] if recipe_class else [])]
+    return f"`{' '.join(words)}` lists every setting with its meaning"
 
 
 def command_of(recipe_class: type[Section]) -> str:
@@ -98,7 +109,7 @@ def _override(draft: Draft, words: Sequence[str]) -> None:
         except OverrideError as error:
             draft.complain_of_word(error.path, str(error))
         else:
-            draft.replace(dotted(override.keys), data, override.texts)
+            draft.replace(dotted(override.keys), override.value, data, override.texts)
 
 
 def _check_format(draft: Draft) -> None:

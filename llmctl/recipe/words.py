@@ -57,6 +57,11 @@ def literals(kinds: Sequence[Kind]) -> list[str]:
     return [as_written(value) for value in values]
 
 
+def is_closed(kinds: Sequence[Kind]) -> bool:
+    """Whether a field takes only the values of a closed list (or null)."""
+    return all(kind.origin in (Literal, type(None)) for kind in kinds) and bool(literals(kinds))
+
+
 def in_words(kinds: Sequence[Kind]) -> str:
     """What a field accepts, for a person.
 

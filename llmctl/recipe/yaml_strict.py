@@ -99,6 +99,9 @@ def parse_yaml(text: str) -> Parsed:
     parsed = Parsed()
     try:
         _Reader(text, parsed).read()
+    except _TooDeep as stop:
+        line = stop.args[0].start_mark.line + 1
+        parsed.problems.append(YamlProblem("", f"nested more than {MAX_DEPTH} levels deep", line))
     except yaml.MarkedYAMLError as error:
         parsed.problems.append(YamlProblem("", *plain_words(error)))
     except yaml.reader.ReaderError as error:
@@ -106,6 +109,10 @@ def parse_yaml(text: str) -> Parsed:
         letter = f"U+{int(error.character):04X}"
         parsed.problems.append(YamlProblem("", f"holds a control character, {letter}", line))
     return parsed
+
+
+class _TooDeep(Exception):
+    """Ends the reading: the parser's time grows with the square of the depth."""
 
 
 class _Reader:
@@ -142,9 +149,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, keys)
         if len(keys) >= MAX_DEPTH:
-            self._refuse(event, keys[:3], f"nested more than {MAX_DEPTH} levels deep")
-            self._skip(event)
-            return None
+            raise _TooDeep(event)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._list(keys)
         return self._mapping(keys)
@@ -210,3 +215,5 @@ class _Reader:
             event = next(self._events)
             open_collections += isinstance(event, yaml.CollectionStartEvent)
             open_collections -= isinstance(event, yaml.CollectionEndEvent)
+            if open_collections > MAX_DEPTH:
+                raise _TooDeep(event)
