@@ -90,6 +90,13 @@ class DocumentShardWriter:
             self._finish_shard()
         return self.shards
 
+    def abandon(self) -> None:
+        """Remove the shard that is being written; finished ones stay."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        self._temporary().unlink(missing_ok=True)
+
     def _finish_shard(self) -> None:
         name = f"shard-{len(self.shards):05d}.jsonl.zst"
         temporary = self._temporary()

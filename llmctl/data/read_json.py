@@ -17,7 +17,9 @@ from llmctl.data.settings import ReadingSettings
 from llmctl.errors import DataError
 
 _CHUNK_BYTES = 1 << 20
+_PEEK_BYTES = 1 << 20
 _KEY_END = re.compile(rb'"\s*:')
+_NOT_A_NUMBER = re.compile(r"-?(NaN|Infinity)")
 _SKIPPED = re.compile(r"[\s,]*")
 
 
@@ -45,7 +47,7 @@ def read_json(file: InputFile, settings: ReadingSettings, on_bytes: OnBytes) -> 
     """An array of objects or texts, one object a line despite the name, or a single object."""
     with open_stream(file, on_bytes) as raw:
         stream, encoding = open_text(raw, settings.encoding)
-        start = stream.peek(_CHUNK_BYTES).lstrip()
+        start = stream.peek(_PEEK_BYTES).lstrip()
         if start.startswith(b"["):
             yield from _array_rows(stream, encoding)
         elif _is_pretty_printed(start):
@@ -95,9 +97,10 @@ def _explained(data: bytes, error: orjson.JSONDecodeError) -> RowError:
         text = data.decode("utf-8")
     except UnicodeDecodeError as fault:
         return undecodable(data, "utf-8", fault.start)
-    number = re.compile(r"-?(NaN|Infinity)").match(text, error.pos)
+    start = error.pos - text.startswith("-", max(0, error.pos - 1))
+    number = _NOT_A_NUMBER.match(text, start)
     if number:
-        return RowError(f"not JSON: {number.group()} at column {error.pos + 1}")
+        return RowError(f"not JSON: {number.group()} at column {start + 1}")
     return RowError(f"not JSON: {error.msg} at column {error.pos + 1}")
 
 
@@ -158,7 +161,8 @@ def _array_rows(stream: InputStream, encoding: str) -> Rows:
         buffer = buffer[position:] + decoder.decode(data, final=ended)
         position, wanted = 0, min(2 * wanted, MAX_LINE_BYTES)
 
-    more()
+    while "[" not in buffer:
+        more()
     position = buffer.index("[") + 1
     while True:
         position = _SKIPPED.match(buffer, position).end()  # type: ignore[union-attr]

@@ -72,12 +72,17 @@ def _prepare(
     writers: dict[Split, DocumentShardWriter] = {
         split: DocumentShardWriter(folder / split) for split in SPLITS
     }
-    with reading(inputs, folder / BAD_ROWS_NAME, "preparing") as report:
-        # Stages that clean, filter and deduplicate come here, between reading and splitting, each a
-        # pure function of a shard: process(shard_in, shard_out) -> counts.
-        documents = read_inputs(inputs, settings, report)
-        for split, document in split_documents(documents, settings.validation_fraction):
-            writers[split].write(document)
+    try:
+        with reading(inputs, folder / BAD_ROWS_NAME, "preparing") as report:
+            # Stages that clean, filter and deduplicate come here, between reading and splitting,
+            # each a pure function of a shard: process(shard_in, shard_out) -> counts.
+            documents = read_inputs(inputs, settings, report)
+            for split, document in split_documents(documents, settings.validation_fraction):
+                writers[split].write(document)
+    except BaseException:
+        for writer in writers.values():
+            writer.abandon()
+        raise
     done = manifest.model_copy(
         update={
             "status": "done",

@@ -113,7 +113,7 @@ def test_an_id_beyond_the_vocabulary_is_refused_and_leaves_nothing(tmp_path: Pat
     def one_too_high(texts: list[str]) -> list[np.ndarray]:
         return [np.array([10 if text == "b" else 1]) for text in texts]
 
-    with pytest.raises(DataError, match="id 10 in document d1 of made.txt") as caught:
+    with pytest.raises(DataError, match=r"id 10 in document d1 of made\.txt") as caught:
         pack_documents(
             documents("a", "b"), one_too_high, folder=tmp_path / "packed", vocabulary_size=10,
             end_of_document_id=END, tokenizer_sha256="t", source_sha256="s",
