@@ -66,6 +66,10 @@ def _mistake(place: Place, error: ErrorDetails, recipe_class: type[BaseModel]) -
 
 
 def wrong_type(place: Place) -> Mistake:
+    """Say what belongs at a place and what was found there."""
+    if isinstance(place.value, str) and place.value in choices(place.kinds):
+        words = f"expected section; write {{{DISCRIMINATOR}: {place.value}}}"
+        return Mistake(place.keys, words, of_type=True)
     words = f"expected {_wanted(place)}; found {value_in_words(place.value)}"
     return Mistake(place.keys, words + _perhaps(place.value, literals(place.kinds)), of_type=True)
 

@@ -12,6 +12,7 @@ from llmctl.recipe.yaml_strict import NUMBER
 from llmctl.section import Section
 
 _LINE_WIDTH = 100
+_RARE_BREAKS = set("\r\x85\u2028\u2029")
 
 
 def render_recipe(recipe: Section, *, with_defaults: bool) -> str:
@@ -49,7 +50,13 @@ class _Dumper(yaml.SafeDumper):
         on_one_line = not any(isinstance(item, dict | list) for item in data)
         return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=on_one_line)
 
+    def represent_text(self, data: str) -> yaml.ScalarNode:
+        """Escapes line breaks other than the plain one, which every other style would replace."""
+        style = '"' if _RARE_BREAKS & set(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 _Dumper.add_representer(list, _Dumper.represent_list)
 _Dumper.add_representer(tuple, _Dumper.represent_list)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+0123456789."))
