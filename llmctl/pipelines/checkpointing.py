@@ -71,20 +71,20 @@ def find_start(folder: Path, parts: Parts, processes: Processes) -> TrainState:
         SettingsMismatch: the budget has changed and the schedule does not allow it.
     """
     place = folder / FOLDER
-    step = None
-    if processes.is_main:
+
+    def clean_and_choose() -> int | None:
         files.remove_temporaries(folder)
         files.remove_temporaries(place)
-        step = _newest_good(place, before=None)
-    step = processes.from_main(step)
+        return _newest_good(place, before=None)
+
+    step = processes.from_main(processes.on_main(clean_and_choose))
     if step is None:
         return _with_budget(TrainState(), parts)
     state = _read_state(place, step)
     rewound = _rewind_to(state, parts, folder)
     if rewound is not None:
-        step = processes.from_main(
-            _newest_good(place, before=rewound) if processes.is_main else None
-        )
+        before = rewound
+        step = processes.from_main(processes.on_main(lambda: _newest_good(place, before=before)))
         if step is None:
             raise SettingsMismatch(
                 f"{folder} cannot be prolonged: no checkpoint from before its decay is left",
@@ -127,7 +127,12 @@ def _newest_good(place: Path, *, before: int | None) -> int | None:
 
 def _read_state(place: Path, step: int) -> TrainState:
     content = files.read_json(place / checkpoints.folder_name(step) / _STATE)
-    return TrainState.from_json(content["state"])
+    state = TrainState.from_json(content["state"])
+    best = state.best_step
+    if best is not None and not (place / checkpoints.folder_name(best)).exists():
+        # Going back past a later best: the earlier one was pruned, so the next one found counts.
+        state.best_loss = state.best_step = None
+    return state
 
 
 def _load_tensors(folder: Path, parts: Parts) -> None:

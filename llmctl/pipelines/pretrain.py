@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,17 +54,17 @@ def run(
     processes = join_processes(
         cpu=not torch.cuda.is_available(), trackers=recipe.logging.trackers, folder=str(folder)
     )
-    if fresh and processes.is_main:
-        set_old_run_aside(folder)
-    with lock(folder, held=processes.is_main):
+    with ExitStack() as held:
+        held.callback(processes.leave)
+        if fresh:
+            processes.on_main(lambda: set_old_run_aside(folder))
+        processes.on_main(lambda: held.enter_context(lock(folder)))
         record = RunRecord.open(folder, recipe, processes, argv)
         try:
             results = _run(resolve_bundled(recipe), folder, processes, record)
         except LlmctlError as failure:
             record.fail(failure)
             raise
-        finally:
-            processes.leave()
     return Outcome(folder, results)
 
 

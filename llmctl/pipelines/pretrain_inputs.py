@@ -51,15 +51,17 @@ def prepare_inputs(
         SettingsMismatch: a source file has changed since the run began.
     """
     tokenizer_folder, data_folder = folder / "tokenizer", folder / "data"
-    with processes.main_first():
-        if processes.is_main:
-            fingerprint = sources_fingerprint(recipe.data)
-            check_same_data(record, fingerprint)
-            if not (tokenizer_folder / "tokenizer_config.json").exists():
-                _make_tokenizer(recipe, tokenizer_folder)
-            if not (data_folder / _PLACES).exists():
-                _pack(recipe, tokenizer_folder, data_folder)
-            record.update(data={"sources": fingerprint})
+
+    def make_missing() -> None:
+        fingerprint = sources_fingerprint(recipe.data)
+        check_same_data(record, fingerprint)
+        if not (tokenizer_folder / "tokenizer_config.json").exists():
+            _make_tokenizer(recipe, tokenizer_folder)
+        if not (data_folder / _PLACES).exists():
+            _pack(recipe, tokenizer_folder, data_folder)
+        record.update(data={"sources": fingerprint})
+
+    processes.on_main(make_missing)
     data = record.content.get("data", {})
     places = files.read_json(data_folder / _PLACES)
     tokenizer = load_tokenizer(str(tokenizer_folder))

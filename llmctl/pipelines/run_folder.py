@@ -33,18 +33,12 @@ _SECRET = re.compile(r"(token|secret|password|key)=|^hf_|://[^/]*@", re.IGNORECA
 
 
 @contextmanager
-def lock(folder: Path, *, held: bool = True) -> Iterator[None]:
+def lock(folder: Path) -> Iterator[None]:
     """Hold a run folder; nobody else may write in it meanwhile.
-
-    Args:
-        held: false on the other processes of a group, for which rank 0 holds the lock.
 
     Raises:
         Locked: another process holds it.
     """
-    if not held:
-        yield
-        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+") as stream:
         try:

@@ -7,6 +7,7 @@ and message in a small file, and the launcher passes rank 0's on to the shell.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import signal
 import sys
@@ -82,6 +83,9 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    # What went wrong is said by the process it went wrong in; the launcher's own tables are noise.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if "OMP_NUM_THREADS" not in os.environ:
         os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // count))
     options: dict[str, Any] = {}
@@ -93,6 +97,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
             min_nodes=1,
             max_nodes=1,
             nproc_per_node=count,
+            run_id="llmctl",
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
             max_restarts=0,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
 
-from llmctl.errors import UsageError
+from llmctl.errors import LlmctlError, UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,22 @@ class Processes:
         """Finish trackers and leave the group."""
         self.accelerator.end_training()
 
-    @contextmanager
-    def main_first(self) -> Iterator[None]:
-        """The main process goes through the body before the others."""
-        with self.accelerator.main_process_first():
-            yield
+    def on_main(self, work: Callable[[], T]) -> T | None:
+        """Do something on the main process while the others wait; an expected error is everyone's.
+
+        Gives the result on the main process, none on the others.
+        """
+        result: T | None = None
+        failure: LlmctlError | None = None
+        if self.is_main:
+            try:
+                result = work()
+            except LlmctlError as error:
+                failure = error
+        failure = self.from_main(failure)
+        if failure is not None:
+            raise failure
+        return result
 
 
 def join_processes(*, cpu: bool, trackers: list[str], folder: str) -> Processes:

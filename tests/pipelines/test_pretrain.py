@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from recipes import write_recipe
+from tiny_run import write_recipe
 
 from llmctl import files
 from llmctl.pipelines import run_folder
