@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -93,7 +94,8 @@ class DocumentShardWriter:
     def abandon(self) -> None:
         """Remove the shard that is being written; finished ones stay."""
         if self._stream is not None:
-            self._stream.close()
+            with suppress(OSError):  # closing writes what is left, perhaps to a full disk
+                self._stream.close()
             self._stream = None
         self._temporary().unlink(missing_ok=True)
 

@@ -139,8 +139,9 @@ class ReadReport:
             )
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        if self._stream is not None and self.bad_rows_file is not None:
+            with storage_errors(self.bad_rows_file):
+                self._stream.close()
             self._stream = None
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:

@@ -62,6 +62,6 @@ def split_documents(
             if nearer:
                 held, held_position = [document], position
             yield from ((side, waiting) for waiting in released)
-    if first_side is not None:
-        other: Split = "validation" if first_side == "train" else "train"
-        yield from ((other if others else first_side, waiting) for waiting in held)
+    # All of one side: the held text changes over. A text that is the only one trains.
+    moved: Split = "validation" if others and first_side == "train" else "train"
+    yield from ((moved, waiting) for waiting in held)

@@ -59,8 +59,9 @@ def test_if_all_would_validate_the_highest_position_trains() -> None:
     assert sides(texts, 1 - 1e-9)["train"] == {max(texts, key=content_position)}
 
 
-def test_one_text_is_not_split() -> None:
-    assert sides(["one", "one", "one"], 0.05)["validation"] == set()
+@pytest.mark.parametrize("fraction", [0.05, 0.95])
+def test_one_text_is_not_split_and_trains(fraction: float) -> None:
+    assert sides(["one", "one", "one"], fraction) == {"train": {"one"}, "validation": set()}
 
 
 def test_a_share_of_nothing_keeps_all_for_training() -> None:
