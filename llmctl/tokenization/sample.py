@@ -16,7 +16,7 @@ _LONG_RUN = re.compile(rf"\S{{{_RUN_CHARACTERS}}}|\s{{{_RUN_CHARACTERS}}}")
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
 )
-UNSPACED_WEIGHT = 16
+UNSPACED_WEIGHT = 32
 
 
 @dataclass
