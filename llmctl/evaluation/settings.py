@@ -36,7 +36,10 @@ class EvaluationSettings(Section):
         "where it is known, else BOS, else EOS, else none (then the first token is not scored)",
     )
     limit: int | None = Field(None, ge=1, description="Documents read at most; None: all")
-    batch_tokens: int = Field(8192, ge=1, description="Tokens in a batch, padding included")
+    batch_tokens: int | None = Field(
+        None, ge=1, description="Tokens in a batch, padding included; None: 2048 on a CPU, 16384 "
+        "on a GPU",
+    )  # fmt: skip
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 …")
     dtype: str = Field("float32", description="float32, bfloat16, float16 or auto")
 

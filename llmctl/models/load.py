@@ -86,8 +86,8 @@ def load_causal_model(
     on_device = choose_device(device)
     as_dtype = choose_dtype(dtype, on_device)
     folder = model_folder(name)
+    refuse_other_architectures(read_architecture(folder), folder)
     with quiet_transformers():
-        refuse_other_architectures(read_architecture(folder), folder)
         model, info = _read_weights(folder, as_dtype)
     _refuse_differences(info, folder)
     return model.to(on_device).eval()
@@ -123,7 +123,8 @@ def read_architecture(folder: Path) -> Any:
     import transformers
 
     try:
-        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with quiet_transformers():
+            return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder / 'config.json'} names no architecture that transformers "

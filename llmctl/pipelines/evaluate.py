@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
+from llmctl.data.option_words import reading_settings
 from llmctl.data.settings import ReadingSettings
 from llmctl.errors import UsageError
 from llmctl.evaluation.gates import hold_gates, parse_gate
@@ -17,25 +18,31 @@ from llmctl.evaluation.reports import remove_reports, write_reports
 from llmctl.evaluation.results import EvaluationResult, environment
 from llmctl.evaluation.settings import EvaluationSettings
 from llmctl.pipelines.evaluation_tasks import EVALUATIONS, EvaluationRequest
-from llmctl.section import Section
-
-Settings = TypeVar("Settings", bound=Section)
 
 
 def request_from_words(
-    model: str, data: Sequence[str], *, output: Path | None, split: str, tokenizer: str | None,
-    yardstick_counts: Path | None, settings: dict[str, Any], reading: dict[str, Any],
+    model: str, data: Sequence[str], more_data: Sequence[str], *, output: Path | None, split: str,
+    tokenizer: str | None, yardstick_counts: Path | None, settings: dict[str, Any],
+    reading: dict[str, Any],
 ) -> EvaluationRequest:  # fmt: skip
     """A request from what was typed, checked.
+
+    Args:
+        more_data: words after the model; `--data *.txt` puts all files but the first there.
 
     Raises:
         UsageError: values that are not allowed, or that contradict each other.
     """
+    if more_data and not data:
+        raise UsageError(
+            f"{more_data[0]!r} is not an option's value; text to measure on goes after --data",
+            hint=f"--data {more_data[0]}",
+        )
     return EvaluationRequest(
         model=model,
-        data=tuple(data),
-        settings=_checked(EvaluationSettings, settings),
-        reading=_checked(ReadingSettings, reading),
+        data=(*data, *more_data),
+        settings=_checked(settings),
+        reading=reading_settings(**reading),
         split=split,
         tokenizer=tokenizer,
         yardstick_counts=yardstick_counts,
@@ -68,7 +75,7 @@ def evaluate(
         gates=hold_gates(parsed, outcome),
         settings={
             **request.settings.model_dump(),
-            **request.reading.model_dump(),
+            **request.reading.model_dump(include=set(ReadingSettings.model_fields)),
             "split": request.split,
             **outcome.resolved,
         },
@@ -81,9 +88,9 @@ def evaluate(
     return result
 
 
-def _checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
+def _checked(values: dict[str, Any]) -> EvaluationSettings:
     try:
-        return kind(**values)
+        return EvaluationSettings(**values)
     except ValidationError as error:
         problems = [
             f"--{'-'.join(str(part) for part in problem['loc'])}: {problem['msg']}".replace(
