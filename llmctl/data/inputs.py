@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmctl import console
+from llmctl.bundled import BUNDLED, bundled_data
 from llmctl.data.shard_meta import is_packed
 from llmctl.errors import DataError, InputMissing
 from llmctl.registry import nearest
@@ -73,6 +74,8 @@ def is_prepared(folder: Path) -> bool:
 
 
 def _find(source: str, split: str) -> list[InputFile]:
+    if source.startswith(BUNDLED):
+        return _find(str(bundled_data(source.removeprefix(BUNDLED))), split)
     path = Path(source).expanduser()
     if source == STANDARD_INPUT:
         return [_once(STANDARD_INPUT)]

@@ -40,7 +40,7 @@ def read_parquet(file: InputFile, settings: ReadingSettings, on_bytes: OnBytes) 
                 yield from _batch_rows(batch, done)
                 done += len(batch)
                 on_bytes((file.size or 0) * len(batch) // max(1, metadata.num_rows))
-        except (pyarrow.ArrowException, OSError) as error:
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{file.path} is damaged or not a Parquet file: {done:,} rows were read before the "
                 f"fault ({_first_line(error)})",

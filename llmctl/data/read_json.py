@@ -158,7 +158,10 @@ def _array_rows(stream: InputStream, encoding: str) -> Rows:
         nonlocal buffer, position, ended, wanted
         data = stream.read(wanted)
         ended = not data
-        buffer = buffer[position:] + decoder.decode(data, final=ended)
+        try:
+            buffer = buffer[position:] + decoder.decode(data, final=ended)
+        except UnicodeDecodeError:  # stateful encodings cannot be read past a fault
+            raise _broken_array(stream, number, f"is not {encoding}") from None
         position, wanted = 0, min(2 * wanted, MAX_LINE_BYTES)
 
     while "[" not in buffer:
@@ -175,7 +178,9 @@ def _array_rows(stream: InputStream, encoding: str) -> Rows:
         except (json.JSONDecodeError, RecursionError):
             complete = False
             if ended or len(buffer) - position > MAX_LINE_BYTES:
-                raise _broken_array(stream, number, position >= len(buffer)) from None
+                cut = position >= len(buffer)
+                what = "ends before its closing bracket" if cut else "is not valid JSON"
+                raise _broken_array(stream, number, what) from None
         if not complete:
             more()
             continue
@@ -206,8 +211,7 @@ def _refuse_more(stream: InputStream, rest: str, rows: int) -> None:
     raise DataError(f"{stream.file.path} goes on after its array of {rows:,} rows has ended")
 
 
-def _broken_array(stream: InputStream, rows: int, cut: bool) -> DataError:
-    what = "ends before its closing bracket" if cut else "is not valid JSON"
+def _broken_array(stream: InputStream, rows: int, what: str) -> DataError:
     return DataError(
         f"{stream.file.path} {what} after {rows:,} rows of its array",
         hint="JSON Lines (one object a line) can be read past a bad row; an array cannot",

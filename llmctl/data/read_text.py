@@ -15,6 +15,7 @@ from llmctl.errors import DataError
 
 LONG_FILE_BYTES = 64 << 10
 PIECE_BYTES = 16 << 10
+LONG_LINE_BYTES = 1 << 20
 LARGEST_FILE_BYTES = 256 << 20
 
 
@@ -46,9 +47,10 @@ def text_rows(stream: InputStream, settings: ReadingSettings) -> Rows:
             f"{stream.file.path} is not text",
             hint="known endings: .txt .md .jsonl .json .csv .tsv .parquet, also with .gz or .zst",
         )
-    lines = _lines(*open_text(stream, settings.encoding))
+    text, encoding = open_text(stream, settings.encoding)
     if settings.text_unit == "auto":
-        return _auto(lines)
+        return _auto(_lines(text, encoding, LONG_LINE_BYTES if encoding == "utf-8" else None))
+    lines = _lines(text, encoding)
     if settings.text_unit == "file":
         return _cut(lines, _never_too_large(stream.file.path))
     if settings.text_unit == "paragraph":
@@ -64,8 +66,8 @@ def file_is_binary(stream: InputStream) -> bool:
     )
 
 
-def _lines(stream: InputStream, encoding: str) -> _Lines:
-    for number, line in read_lines(stream):
+def _lines(stream: InputStream, encoding: str, cut_over: int | None = None) -> _Lines:
+    for number, line in read_lines(stream, cut_over=cut_over):
         try:
             yield _Line(number, decode_line(line, encoding), len(line or b"") + 1)
         except RowError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,6 @@ def pack_documents(
             f"{vocabulary_size:,} ids"
         )
     _refuse_foreign(folder)
-    text_bytes = characters = empty = 0
     with folder_in_making(folder) as temporary:
         writer = ShardWriter(
             temporary,
@@ -80,30 +79,18 @@ def pack_documents(
             vocabulary_size=vocabulary_size,
             shard_tokens=shard_tokens,
         )
-        for batch, batch_bytes in _batches(documents):
-            arrays = encode([document.text for document in batch])
-            kept = [ids for ids in arrays if len(ids)]
-            empty += len(arrays) - len(kept)
-            _check_ids(arrays, batch, vocabulary_size)
-            writer.append([_with_end(ids, end_of_document_id) for ids in kept])
-            text_bytes += batch_bytes
-            characters += sum(len(document.text) for document in batch)
-            if on_progress is not None:
-                on_progress(batch_bytes)
-        writer.close()
+        text = _encode_all(documents, encode, writer, end_of_document_id, on_progress)
         if not writer.shards:
-            raise DataError(
-                f"nothing to pack into {folder}: the sources hold no document with text"
-            )
+            raise DataError(f"nothing to pack into {folder}: the sources hold no document")
         meta = PackedMeta(
             vocabulary_size=vocabulary_size,
             dtype="uint16" if writer.dtype.name == "uint16" else "int32",
             end_of_document_id=end_of_document_id,
             tokens=sum(shard.tokens for shard in writer.shards),
             documents=sum(shard.documents for shard in writer.shards),
-            bytes=text_bytes,
-            characters=characters,
-            empty_documents=empty,
+            bytes=text.bytes,
+            characters=text.characters,
+            empty_documents=text.empty,
             tokenizer_sha256=tokenizer_sha256,
             source_sha256=source_sha256,
             counts_sha256=sha256_file(temporary / "counts.npy"),
@@ -111,6 +98,35 @@ def pack_documents(
         )
         write_json(temporary / META_NAME, meta.model_dump())
     return meta
+
+
+@dataclass
+class _TextTotals:
+    bytes: int = 0
+    characters: int = 0
+    empty: int = 0
+
+
+def _encode_all(
+    documents: Iterable[Document],
+    encode: Encode,
+    writer: ShardWriter,
+    end_of_document_id: int,
+    on_progress: Callable[[int], None] | None,
+) -> _TextTotals:
+    totals = _TextTotals()
+    for batch, batch_bytes in _batches(documents):
+        arrays = encode([document.text for document in batch])
+        _check_ids(arrays, batch, len(writer.counts))
+        kept = [_with_end(ids, end_of_document_id) for ids in arrays if len(ids)]
+        writer.append(kept)
+        totals.bytes += batch_bytes
+        totals.characters += sum(len(document.text) for document in batch)
+        totals.empty += len(arrays) - len(kept)
+        if on_progress is not None:
+            on_progress(batch_bytes)
+    writer.close()
+    return totals
 
 
 class TokenShards:
@@ -189,11 +205,6 @@ class TokenShards:
             mine = owners == shard
             tokens[mine] = self._shards[shard][positions[mine] - self._bounds[shard]]
         return tokens
-
-
-def source_hash(documents_sha256: Iterable[str]) -> str:
-    """One hash over the hashes of the sources, in their order."""
-    return hashlib.sha256("\n".join(documents_sha256).encode()).hexdigest()
 
 
 def _refuse_foreign(folder: Path) -> None:

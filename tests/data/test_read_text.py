@@ -50,6 +50,15 @@ def test_cutting_a_long_file_loses_no_line(tmp_path: Path) -> None:
     assert kept == [line for line in lines if line]
 
 
+@pytest.mark.parametrize("word", ["word ", "诗"])
+def test_a_corpus_of_one_line_is_cut_into_documents(tmp_path: Path, word: str) -> None:
+    content = word * (3_000_000 // len(word.encode()))
+    found = texts(made(tmp_path, "text8.txt", content), max_bad_fraction=0)
+    assert 40 <= len(found) <= 60
+    assert max(len(text.encode()) for text in found) <= 1 << 20
+    assert "".join(found) == content
+
+
 def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
     file = made(tmp_path, "a.txt", "a\x85b\u2028c\x0cd\re\nf\r\ng")
     assert texts(file, text_unit="line") == ["a\x85b\u2028c\x0cd\re", "f", "g"]
