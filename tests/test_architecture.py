@@ -16,7 +16,7 @@ ROOT = Path(llmctl.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 DOMAIN = {"data", "tokenization", "models", "objectives", "tasks", "metrics", "training", "evaluation"}
-BASE = {"errors", "registry", "console", "files", "randomness", "section"}
+BASE = {"errors", "registry", "console", "files", "randomness", "section", "bundled"}
 MAY_IMPORT = {
     "cli": BASE | {"cli"},
     "pipelines": BASE | DOMAIN | {"pipelines", "recipe"},

@@ -31,8 +31,7 @@ def padded_vocabulary(size: int) -> int:
 
 
 def fresh_config(
-    settings: ModelSettings, *, vocabulary_size: int, bos_id: int | None, eos_id: int | None,
-    pad_id: int | None,
+    settings: ModelSettings, *, vocabulary_size: int, bos_id: int | None, eos_id: int | None
 ) -> PretrainedConfig:  # fmt: skip
     """The configuration of a fresh model.
 
@@ -56,19 +55,46 @@ def fresh_config(
             "vocab_size": padded_vocabulary(vocabulary_size),
             "bos_token_id": bos_id,
             "eos_token_id": eos_id,
-            "pad_token_id": pad_id,
+            "pad_token_id": None,  # see forget_padding
             "use_cache": True,
             **settings.config,
         }
     )
-    set_dropout(config, settings.dropout)
+    _set_dropouts(config, settings.dropout)
     return config
 
 
-def set_dropout(config: PretrainedConfig, dropout: float) -> None:
+def set_dropout(model: PreTrainedModel, dropout: float) -> None:
+    """Give a loaded model another dropout: its layers have copied the configuration's."""
+    _set_dropouts(model.config, dropout)
+    for module in model.modules():
+        _set_dropouts(module, dropout)
+        if isinstance(module, torch.nn.Dropout):
+            module.p = dropout
+
+
+def _set_dropouts(owner: Any, dropout: float) -> None:
     for name in _DROPOUTS:
-        if hasattr(config, name):
-            setattr(config, name, dropout)
+        if isinstance(getattr(owner, name, None), float | int):
+            setattr(owner, name, dropout)
+
+
+def forget_padding(model: PreTrainedModel) -> None:
+    """Take the padding id away while training, where no row is padded before its end.
+
+    With it a Llama's embedding of that id gets no gradient; where padding is end-of-text, the model
+    would never learn what follows one.
+    """
+    model.config.pad_token_id = None
+    model.get_input_embeddings().padding_idx = None
+
+
+def set_special_tokens(
+    model: PreTrainedModel, *, bos_id: int | None, eos_id: int | None, pad_id: int | None
+) -> None:
+    """Write the tokenizer's special ids into the model, for generation."""
+    for config in (model.config, model.generation_config):
+        config.bos_token_id, config.eos_token_id, config.pad_token_id = bos_id, eos_id, pad_id
 
 
 def fresh_model(config: PretrainedConfig, seed: int) -> PreTrainedModel:

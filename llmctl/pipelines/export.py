@@ -8,7 +8,7 @@ from pathlib import Path
 from llmctl import console, files
 from llmctl.errors import SettingsMismatch
 from llmctl.evaluation.reload import check_reload
-from llmctl.models.build import strip_vocabulary_padding
+from llmctl.models.build import set_special_tokens, strip_vocabulary_padding
 from llmctl.models.load import quiet_transformers
 from llmctl.pipelines.checkpointing import load_best
 from llmctl.pipelines.pretrain_inputs import Inputs
@@ -46,7 +46,11 @@ def _write(
     folder: Path, recipe: PretrainRecipe, inputs: Inputs, parts: Parts, step: int, state: TrainState
 ) -> None:
     model = parts.model
-    strip_vocabulary_padding(model, inputs.vocabulary.size)
+    vocabulary = inputs.vocabulary
+    strip_vocabulary_padding(model, vocabulary.size)
+    set_special_tokens(
+        model, bos_id=vocabulary.bos_id, eos_id=vocabulary.eos_id, pad_id=vocabulary.pad_id
+    )
     model.config.use_cache = True
     with quiet_transformers():
         model.save_pretrained(folder)

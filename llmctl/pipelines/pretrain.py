@@ -19,7 +19,6 @@ from llmctl.pipelines.pretrain_parts import Parts, build_parts, epoch_rows, vali
 from llmctl.pipelines.pretrain_results import summarize, write_results
 from llmctl.pipelines.run_folder import RunRecord, lock, set_old_run_aside
 from llmctl.recipe.schema import PretrainRecipe
-from llmctl.recipe.shipped import resolve_bundled
 from llmctl.training.batches import StepBatches
 from llmctl.training.loop import Attempt, train
 from llmctl.training.memory import keep_freed_memory
@@ -61,7 +60,7 @@ def run(
         processes.on_main(lambda: held.enter_context(lock(folder)))
         record = RunRecord.open(folder, recipe, processes, argv)
         try:
-            results = _run(resolve_bundled(recipe), folder, processes, record)
+            results = _run(recipe, folder, processes, record)
         except LlmctlError as failure:
             record.fail(failure)
             raise

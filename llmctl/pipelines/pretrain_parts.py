@@ -116,11 +116,12 @@ def _build_model(recipe: PretrainRecipe, inputs: Inputs) -> PreTrainedModel:
     if settings.path is None:
         config = build.fresh_config(
             settings, vocabulary_size=vocabulary.size, bos_id=vocabulary.bos_id,
-            eos_id=vocabulary.eos_id, pad_id=vocabulary.pad_id,
+            eos_id=vocabulary.eos_id,
         )  # fmt: skip
         build.check_positions(config, inputs.block_length)
         return build.fresh_model(config, derive_seed(recipe.seed, "weights"))
     model = load_causal_model(settings.path, device="cpu", dtype="float32")
+    build.forget_padding(model)
     build.set_dropout(model, settings.dropout)
     build.check_positions(model.config, inputs.block_length)
     rows = model.get_input_embeddings().weight.shape[0]

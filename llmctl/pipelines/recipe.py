@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmctl import console, files
+from llmctl.bundled import BUNDLED, bundled_data
 from llmctl.errors import UsageError
 from llmctl.recipe.describe import Setting, describe
 from llmctl.recipe.find import ENDINGS, find_recipe, read_recipe_text
@@ -15,7 +16,7 @@ from llmctl.recipe.json_schema import json_schema
 from llmctl.recipe.load import load_recipe
 from llmctl.recipe.render import render_recipe
 from llmctl.recipe.schema import RECIPES
-from llmctl.recipe.shipped import resolve_bundled, shipped_recipes
+from llmctl.recipe.shipped import shipped_recipes
 from llmctl.recipe.yaml_strict import parse_yaml
 from llmctl.section import Section
 
@@ -62,7 +63,22 @@ def copy_recipe(name_or_path: str, destination: Path | None) -> Path:
 
 def check_recipe(name_or_path: str, overrides: Sequence[str]) -> Section:
     """Load a recipe and find the bundled data that it names."""
-    return resolve_bundled(load_recipe(name_or_path, overrides))
+    recipe = load_recipe(name_or_path, overrides)
+    for text in _texts(recipe.model_dump()):
+        if text.startswith(BUNDLED):
+            bundled_data(text.removeprefix(BUNDLED))
+    return recipe
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
 
 
 def recipe_classes(command: str | None) -> dict[str, type[Section]]:

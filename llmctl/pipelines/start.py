@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmctl.errors import UsageError
 from llmctl.recipe.load import load_recipe
 from llmctl.recipe.schema import PretrainRecipe
 from llmctl.training import launch
@@ -25,9 +24,8 @@ def start_pretraining(
     Args:
         words: options that started processes are given too.
     """
-    recipe = load_recipe(name, overrides)  # mistakes are found before anything heavy is imported
-    if not isinstance(recipe, PretrainRecipe):
-        raise UsageError(f"{name} is not a pretraining recipe")
+    # Mistakes are found before anything heavy is imported.
+    recipe = load_recipe(name, overrides, PretrainRecipe)
     command = ["pretrain", name, *overrides, "-o", str(folder), *words]
     import torch
 

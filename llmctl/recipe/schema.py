@@ -59,7 +59,7 @@ class PretrainRecipe(Section):
                 f"{self.schedule.name} must know the number of steps"
             )
         relative = isinstance(self.optimizer, Adafactor) and self.optimizer.learning_rate is None
-        if relative and "schedule" in self.model_fields_set and self.schedule.name != "constant":
+        if relative and self.schedule != Cosine() and not isinstance(self.schedule, Constant):
             raise ValueError(
                 "adafactor without a learning_rate sets its own rate; "
                 "give optimizer.learning_rate, or leave the schedule out"

@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 
+_PEAK_RUNS = 20
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is computed in hardware, not emulated."""
     if device.type == "cuda":
@@ -43,7 +46,7 @@ def measure_peak_flops(device: torch.device, dtype: torch.dtype) -> float:
         torch.randn(size, size, generator=generator, device=device).to(dtype) for _ in range(2)
     )
     best = float("inf")
-    for _ in range(4):
+    for _ in range(_PEAK_RUNS):
         _synchronize(device)
         start = time.perf_counter()
         torch.matmul(left, right)

@@ -17,7 +17,7 @@ from llmctl.models.settings import ModelSettings
 def config_of(preset: str, vocabulary_size: int = 50257, **settings: object) -> object:
     return build.fresh_config(
         ModelSettings(preset=preset, **settings),  # type: ignore[arg-type]
-        vocabulary_size=vocabulary_size, bos_id=0, eos_id=0, pad_id=None,
+        vocabulary_size=vocabulary_size, bos_id=0, eos_id=0,
     )  # fmt: skip
 
 
@@ -92,6 +92,31 @@ def test_dropout_reaches_the_config() -> None:
     config = config_of("gpt2-tiny", dropout=0.2)
 
     assert (config.attn_pdrop, config.resid_pdrop, config.embd_pdrop) == (0.2, 0.2, 0.2)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("preset", ["gpt2-tiny", "llama-tiny"])
+def test_a_loaded_model_takes_another_dropout(preset: str) -> None:
+    model = build.fresh_model(config_of(preset, 300), seed=1).train()
+    ids = torch.arange(100)[None]
+    assert torch.equal(model(ids).logits, model(ids).logits)
+
+    build.set_dropout(model, 0.3)
+
+    assert not torch.equal(model(ids).logits, model(ids).logits)
+
+
+def test_the_padding_id_is_trained_like_any_other() -> None:
+    """Llama's embedding gives its padding row no gradient, and pad is end-of-text here."""
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=16, pad_token_id=0,
+        )
+    )  # fmt: skip
+    build.forget_padding(model)
+    model(torch.tensor([[0, 1, 2]])).logits.square().sum().backward()
+
+    assert model.get_input_embeddings().weight.grad[0].abs().sum() > 0
 
 
 @pytest.mark.parametrize("preset", ["gpt2-tiny", "llama-tiny"])

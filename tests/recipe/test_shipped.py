@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_recipe import ByWord, Data, ToyRecipe
 
+from llmctl import bundled
+from llmctl.bundled import bundled_data, bundled_names
 from llmctl.errors import InputMissing
-from llmctl.recipe import shipped
 from llmctl.recipe.load import load_recipe
-from llmctl.recipe.shipped import bundled_data, bundled_names, resolve_bundled, shipped_recipes
+from llmctl.recipe.shipped import shipped_recipes
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed package's folder that ships one recipe and some data."""
     package = tmp_path / "site-packages" / "llmctl"
-    monkeypatch.setattr(shipped, "_PACKAGE", package)
+    monkeypatch.setattr(bundled, "_PACKAGE", package)
     for name in ("recipes/toy/toy.yaml", "recipes/toy/run.sh", "recipes/README.md",
                  "recipes/loose.yaml", "data/sea.txt.gz", "data/poems/a.txt",
                  "data/LICENSE-sea", "data/README.md"):  # fmt: skip
@@ -37,7 +37,7 @@ def test_folders_beside_an_installed_package_are_not_ours(
 ) -> None:
     (tmp_path / "recipes" / "theirs").mkdir(parents=True)
     (tmp_path / "recipes" / "theirs" / "x.yaml").touch()
-    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "llmctl")
+    monkeypatch.setattr(bundled, "_PACKAGE", tmp_path / "llmctl")
 
     assert shipped_recipes() == {}
     assert bundled_names() == []
@@ -74,34 +74,11 @@ def test_a_near_name_is_suggested() -> None:
     assert caught.value.hint == "did you mean bundled:sea.txt.gz?"
 
 
-def test_bundled_texts_become_paths_anywhere_and_the_recipe_keeps_its_words(package: Path) -> None:
-    data = Data(
-        train=["bundled:sea", "a.txt"], filters=[ByWord(name="word", words=["bundled:sea"])]
-    )
-    recipe = ToyRecipe(data=data, config={"x": ["bundled:poems", 1]}, steps=3)
-
-    resolved = resolve_bundled(recipe)
-
-    folder = package / "shipped" / "data"
-    assert resolved.data.train == [str(folder / "sea.txt.gz"), "a.txt"]
-    assert resolved.data.filters == [ByWord(name="word", words=[str(folder / "sea.txt.gz")])]
-    assert resolved.config == {"x": [str(folder / "poems"), 1]}
-    assert (resolved.steps, resolved.optimizer) == (3, recipe.optimizer)
-    assert recipe.data.train == ["bundled:sea", "a.txt"]
-
-
-def test_a_recipe_without_bundled_data_is_left_alone() -> None:
-    recipe = ToyRecipe(data=Data(train=["a.txt"]))
-
-    assert resolve_bundled(recipe) is recipe
-
-
 @pytest.mark.parametrize("name", list(shipped_recipes()))
 def test_every_shipped_recipe_is_valid_and_says_what_it_is(name: str) -> None:
     recipe = load_recipe(name)
 
     assert getattr(recipe, "title", "")
-    resolve_bundled(recipe)
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_recipes() if not name.endswith("-tiny")])
