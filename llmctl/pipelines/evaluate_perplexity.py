@@ -8,21 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from llmctl import __version__, console, files
-from llmctl.data.shard_meta import is_packed, read_meta
-from llmctl.errors import DataError, InputMissing, UsageError
+from llmctl.data.shard_meta import read_meta
+from llmctl.errors import DataError, UsageError
 from llmctl.evaluation.likelihood import Likelihoods, ScoringModel, score_sequences
-from llmctl.evaluation.outcome import Outcome, Yardstick
-from llmctl.evaluation.perplexity import (
-    PERPLEXITY_METRICS,
-    perplexity_metrics,
-    uniform_yardstick,
-    unigram_yardstick,
-)
-from llmctl.evaluation.sequences import TokenSequence, joined, one_each, scored_counts
+from llmctl.evaluation.outcome import Outcome
+from llmctl.evaluation.perplexity import PERPLEXITY_METRICS, perplexity_metrics
+from llmctl.evaluation.sequences import TokenSequence, joined, one_each
 from llmctl.evaluation.settings import EvaluationSettings
 from llmctl.evaluation.windows import Window, rolling_windows, strided_windows
 from llmctl.models.heads import CausalLogits
@@ -36,6 +30,7 @@ from llmctl.models.load import (
 )
 from llmctl.pipelines.evaluation_data import TokenizedText, tokenized_text, training_folder
 from llmctl.pipelines.evaluation_tasks import EvaluationRequest, EvaluationTask
+from llmctl.pipelines.evaluation_yardsticks import guessers
 from llmctl.tokenization.load import Vocabulary, load_tokenizer, make_encoder, vocabulary_of
 
 if TYPE_CHECKING:
@@ -80,7 +75,7 @@ def evaluate_perplexity(request: EvaluationRequest) -> Outcome:
             text_bytes=text.text_bytes, characters=text.characters,
         ),
         signature=_signature(settings, max_length, prefix, vocabulary, text, model),
-        yardsticks=_yardsticks(request, sequences, vocabulary, training),
+        yardsticks=guessers(request.yardstick_counts, sequences, vocabulary, training),
         notes=_notes(text, likelihoods, positions, max_length, settings),
         undecided=_undecided(likelihoods),
         model=_describe(model, request.model, folder, positions),
@@ -206,42 +201,6 @@ def _signature(
     }
 
 
-def _yardsticks(
-    request: EvaluationRequest, sequences: list[TokenSequence], vocabulary: Vocabulary,
-    training: Path | None,
-) -> list[Yardstick]:  # fmt: skip
-    """The uniform guess, and the unigram one where the counts of the training data are known."""
-    yardsticks = [uniform_yardstick(vocabulary.size)]
-    file = request.yardstick_counts
-    if file is not None and file.is_dir():
-        file = file / "counts.npy"
-    if file is None and training is not None:
-        meta = read_meta(training)
-        if meta.tokenizer_sha256 == vocabulary.sha256:
-            file = training / "counts.npy"
-    if file is None:
-        return yardsticks
-    if is_packed(file.parent) and read_meta(file.parent).tokenizer_sha256 != vocabulary.sha256:
-        raise DataError(f"{file} was counted with another tokenizer than the model's")
-    counts = scored_counts(sequences, vocabulary.size)
-    return [*yardsticks, unigram_yardstick(_read_counts(file), counts)]
-
-
-def _read_counts(file: Path) -> Any:
-    if not file.is_file():
-        raise InputMissing(
-            f"{file} does not exist; a counts.npy of a packed folder was expected",
-            hint="llmctl data pack SOURCES --tokenizer TOKENIZER -o FOLDER",
-        )
-    try:
-        counts = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{file} is not a .npy file of counts: {error}") from error
-    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
-        raise DataError(f"{file} must hold one row of whole numbers, one for each token")
-    return counts
-
-
 def _notes(
     text: TokenizedText, likelihoods: Likelihoods, positions: int | None, max_length: int,
     settings: EvaluationSettings,
@@ -272,6 +231,7 @@ def _describe(
     hashes = [files.sha256_file(path) for path in sorted(folder.glob("*.safetensors"))]
     return {
         "path": name,
+        "folder": str(folder),
         "architecture": type(model).__name__,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "weights_sha256": hashes[0] if len(hashes) == 1 else files.sha256_text("".join(hashes)),

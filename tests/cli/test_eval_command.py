@@ -214,6 +214,16 @@ def test_training_counts_can_be_named(
         assert set(found["yardsticks"]) == {"uniform", "unigram"}
 
 
+def test_counts_that_are_none_are_code_65(
+    llmctl: Llmctl, model_folder: Path, text_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "counts.npy").write_bytes(b"nonsense")
+    words = ["--yardstick-counts", tmp_path / "counts.npy"]
+    assert llmctl("eval", model_folder, "--data", text_file, *words).code == 65
+    np.save(tmp_path / "counts.npy", np.array([0.5, 0.5]))
+    assert llmctl("eval", model_folder, "--data", text_file, *words).code == 65
+
+
 def test_several_files_after_data_are_all_read(
     llmctl: Llmctl, model_folder: Path, text_file: Path, tmp_path: Path
 ) -> None:
