@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from llmctl import __version__, console
-from llmctl.cli import data, doctor, evaluate, pretrain, recipe, runs, tokenizer
+from llmctl.cli import checkpoint, data, doctor, evaluate, pretrain, recipe, runs, tokenizer
 from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(runs.app, name="runs")
+app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(doctor.app, name="doctor")
 
 
