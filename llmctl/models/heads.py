@@ -1,4 +1,4 @@
-"""What training calls: token ids in, logits out, and nothing computed that the loss does not use."""
+"""What training calls: token ids in, logits out; nothing is computed that the loss does not use."""
 
 from __future__ import annotations
 

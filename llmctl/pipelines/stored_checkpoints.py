@@ -17,7 +17,7 @@ _FOLDER = "checkpoints"
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored checkpoint; `problem` is none while its content has not been looked at, or is good."""
+    """A stored checkpoint; `problem` is none when its content is good, or not looked at yet."""
 
     checkpoint: Checkpoint
     bytes: int

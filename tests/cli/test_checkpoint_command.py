@@ -46,7 +46,7 @@ def test_list_shows_steps_losses_and_marks(llmctl: Callable[..., Any], run: Path
         (1, []), (2, ["best"]), (3, []), (4, []), (5, ["last"])
     ]  # fmt: skip
     assert rows[1]["validation_loss"] == pytest.approx(2.8)
-    assert "2.8000  best" in llmctl("checkpoint", "list", run).out
+    assert "2.8000           best" in llmctl("checkpoint", "list", run).out
 
 
 def test_verify_says_good_or_what_is_damaged(llmctl: Callable[..., Any], run: Path) -> None:
