@@ -69,7 +69,7 @@ def prepare(
     text is always on the same side of the split; with two or more texts, neither side is empty.
     """
     from llmctl import console
-    from llmctl.data.option_words import reading_settings
+    from llmctl.pipelines.reading_options import reading_settings
     from llmctl.pipelines import prepare as pipeline
 
     console.configure(quiet=quiet)
@@ -110,7 +110,7 @@ def pack(
     A prepared folder gives OUTPUT/train and OUTPUT/validation; other sources give one folder.
     """
     from llmctl import console
-    from llmctl.data.option_words import reading_settings
+    from llmctl.pipelines.reading_options import reading_settings
     from llmctl.pipelines import pack as pipeline
 
     console.configure(quiet=quiet)
@@ -146,7 +146,7 @@ def preview(
     SOURCES is a packed folder (rows in training order) or text (its beginning, in reading order).
     """
     from llmctl import console
-    from llmctl.data.option_words import reading_settings
+    from llmctl.pipelines.reading_options import reading_settings
     from llmctl.pipelines import preview as pipeline
 
     console.configure(quiet=quiet)

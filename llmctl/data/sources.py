@@ -44,6 +44,10 @@ def read_inputs(
     inputs: Sequence[InputFile], settings: ReadingSettings, report: ReadReport
 ) -> Iterator[Document]:
     """Like `read_documents`, for sources that have been found already."""
+    if not inputs:
+        raise DataError(
+            "there is nothing to read: a prepared folder has no documents of that split"
+        )
     for file in inputs:
         counts = report.begin(file.path)
         yield from _read_input(file, settings, report, counts)

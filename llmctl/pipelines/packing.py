@@ -21,6 +21,8 @@ from llmctl.errors import DataError, SettingsMismatch
 from llmctl.files import TEMPORARY_PREFIX, remove_folder
 from llmctl.tokenization.load import Vocabulary
 
+_MUCH_UNKNOWN = 0.01
+
 
 @dataclass(frozen=True)
 class Packer:
@@ -71,7 +73,7 @@ class Packer:
         return bool(kept)
 
     def _pack(self, documents: Iterator[Document], folder: Path) -> PackedMeta:
-        return pack_documents(
+        meta = pack_documents(
             documents,
             self.encode,
             folder=folder,
@@ -79,6 +81,22 @@ class Packer:
             end_of_document_id=end_of_document_id(self.vocabulary),
             tokenizer_sha256=self.vocabulary.sha256,
             source_sha256=self.source_sha256,
+        )
+        warn_of_unknown_tokens(folder, self.vocabulary)
+        return meta
+
+
+def warn_of_unknown_tokens(folder: Path, vocabulary: Vocabulary) -> None:
+    """Say so where a tokenizer cannot write the text: what it does not know, no model can learn."""
+    unknown = vocabulary.unk_id
+    if unknown is None or unknown == vocabulary.eos_id:
+        return
+    shards = TokenShards.open(folder)
+    share = int(shards.token_counts()[unknown]) / shards.num_tokens
+    if share > _MUCH_UNKNOWN:
+        console.warn(
+            f"{100 * share:.2g}% of the tokens of {folder} are unknown to the tokenizer: "
+            "it does not fit this text"
         )
 
 

@@ -146,6 +146,17 @@ def test_a_tokenizer_without_end_is_refused(tmp_path: Path, source: str) -> None
     assert not (tmp_path / "x/train").exists()
 
 
+def test_much_that_the_tokenizer_does_not_know_is_a_warning(
+    tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    packed(tmp_path / "a", vocabulary=replace(BYTES, unk_id=ord("e")), train=source)
+    assert "are unknown to the tokenizer" in capsys.readouterr().err
+    packed(tmp_path / "b", vocabulary=replace(BYTES, unk_id=ord("~")), train=source)
+    assert "unknown" not in capsys.readouterr().err
+
+
 def test_a_changed_source_changes_its_fingerprint(tmp_path: Path, source: str) -> None:
     data = DataSettings(train=[source])
     before = sources_fingerprint(data)
