@@ -69,8 +69,8 @@ def prepare(
     text is always on the same side of the split; with two or more texts, neither side is empty.
     """
     from llmctl import console
-    from llmctl.pipelines.reading_options import reading_settings
     from llmctl.pipelines import prepare as pipeline
+    from llmctl.pipelines.reading_options import reading_settings
 
     console.configure(quiet=quiet)
     settings = reading_settings(
@@ -110,8 +110,8 @@ def pack(
     A prepared folder gives OUTPUT/train and OUTPUT/validation; other sources give one folder.
     """
     from llmctl import console
-    from llmctl.pipelines.reading_options import reading_settings
     from llmctl.pipelines import pack as pipeline
+    from llmctl.pipelines.reading_options import reading_settings
 
     console.configure(quiet=quiet)
     settings = reading_settings(
@@ -146,8 +146,8 @@ def preview(
     SOURCES is a packed folder (rows in training order) or text (its beginning, in reading order).
     """
     from llmctl import console
-    from llmctl.pipelines.reading_options import reading_settings
     from llmctl.pipelines import preview as pipeline
+    from llmctl.pipelines.reading_options import reading_settings
 
     console.configure(quiet=quiet)
     settings = reading_settings(text_column=text_column, text_unit=text_unit, encoding=encoding)
