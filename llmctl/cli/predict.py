@@ -1,0 +1,96 @@
+"""`llmctl predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmctl.cli.options import Json, Quiet
+
+EPILOG = 'Example: llmctl predict runs/a --prompt "Once upon a time" --temperature 0.8'
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="Run folder, Hugging Face folder or Hub name.")],
+    input_file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[INPUT]",
+            help="Rows (.jsonl, .csv ...), a .txt with one prompt a line, or - for stdin.",
+            show_default=False,
+        ),
+    ] = None,
+    task: Annotated[str, typer.Option(help="What to predict.")] = "generation",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="A .jsonl file to write; default: stdout.", show_default=False
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="One prompt, instead of INPUT.", show_default=False)
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column to read; default: prompt.", show_default=False)
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Tokens to generate at most; default: 64, if they fit.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="0: the likeliest token each time (default); 1: drawn as the model says."
+        ),
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from so many likeliest tokens.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the likeliest that hold this probability.")
+    ] = None,
+    beams: Annotated[int | None, typer.Option(help="Beams to search with; default: 1.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Chooses what is drawn; default: 0.")] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="A word that ends the text; may be repeated.")
+    ] = None,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Cut prompts that are too long from the left.")
+    ] = False,
+    batch_size: Annotated[int | None, typer.Option(help="Rows at a time; default: 16.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="auto, float32, bfloat16 or float16.", show_default=False)
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of text files.")] = "utf-8",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start the file given with -o over.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let a model continue prompts, one or a file of them.
+
+    Each row of the output is a row of the input with `prediction`, `finish_reason` (stop, eos or
+    length) and counts of tokens, or with `error`. With -o the same command goes on where it was
+    stopped.
+    """
+    from llmctl import console
+    from llmctl.pipelines.predict import predict as run
+    from llmctl.pipelines.predict import request_from_words, summary
+
+    console.configure(quiet=quiet)
+    request = request_from_words(
+        model, task, input_file, prompt=prompt, output=output, column=column, encoding=encoding,
+        fresh=fresh, json=json,
+        settings={
+            "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k,
+            "top_p": top_p, "beams": beams, "seed": seed, "stop": stop or None,
+            "truncate": truncate or None, "batch_size": batch_size, "device": device,
+            "dtype": dtype,
+        },
+    )  # fmt: skip
+    found = run(request)
+    if json and output is not None:
+        console.result_json(found)
+    elif prompt is None or output is not None:
+        console.note(summary(found))

@@ -1,0 +1,81 @@
+"""The table of prediction tasks, what each is asked, and what each must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from llmctl.registry import Registry
+from llmctl.section import Section
+
+
+@dataclass(frozen=True)
+class PredictionRequest:
+    """What is predicted, for what, and where it goes.
+
+    Attributes:
+        model: what `find_model` takes.
+        input: a file of rows or lines, or `-`; None when `prompt` is given.
+        prompt: a single input, from the command line.
+        output: a .jsonl file; None: standard output.
+        column: the column of the input that the task reads; None: the task's usual one.
+        settings: the task's own, checked.
+        fresh: forget what `output` holds.
+        streams: show the answer while it is made, instead of a row at the end.
+    """
+
+    model: str
+    task: str
+    input: str | None
+    prompt: str | None
+    output: Path | None
+    column: str | None
+    settings: Section
+    encoding: str = "utf-8"
+    fresh: bool = False
+    streams: bool = False
+
+
+class BadInput(Exception):
+    """One row that nothing can be predicted for; the text says why."""
+
+
+class Predictor(Protocol):
+    """A loaded model that answers rows of one task."""
+
+    batch_size: int
+
+    def prepare(self, text: str, row: int) -> Any:
+        """What `predict` needs for one row. Raises `BadInput`."""
+
+    def length(self, prepared: Any) -> int:
+        """By which rows are brought together, so that little is padded."""
+
+    def predict(
+        self, prepared: Sequence[Any], on_text: Callable[[str], None] | None = None
+    ) -> list[dict[str, Any]]:
+        """The columns that are added to each row: `prediction`, or `error`, and more."""
+
+
+@dataclass(frozen=True)
+class PredictionTask:
+    """One entry of the table.
+
+    Attributes:
+        column: the input's column, unless another is named.
+        settings: checks the options.
+        decisive: the options that predictions depend on; with others, earlier ones are no use.
+        load: loads the model.
+    """
+
+    column: str
+    settings: type[Section]
+    decisive: Callable[[Any], Mapping[str, Any]]
+    load: Callable[[PredictionRequest], Predictor]
+
+
+PREDICTIONS: Registry[PredictionTask] = Registry(
+    "prediction task", {"generation": "llmctl.pipelines.predict_generation:GENERATION"}
+)
