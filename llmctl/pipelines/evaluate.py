@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmctl.data.option_words import reading_settings
 from llmctl.data.settings import ReadingSettings
 from llmctl.errors import UsageError
 from llmctl.evaluation.gates import hold_gates, parse_gate
@@ -18,6 +17,7 @@ from llmctl.evaluation.reports import remove_reports, write_reports
 from llmctl.evaluation.results import EvaluationResult, environment
 from llmctl.evaluation.settings import EvaluationSettings
 from llmctl.pipelines.evaluation_tasks import EVALUATIONS, EvaluationRequest
+from llmctl.pipelines.reading_options import reading_settings
 
 
 def request_from_words(

@@ -119,7 +119,7 @@ def _read_and_encode(
             arrays += [ids for ids in encode([document.text for document in batch]) if len(ids)]
         documents.close()  # type: ignore[attr-defined]
     report.warn()
-    description = {
+    description: dict[str, Any] = {
         "sources": [_printable(source) for source in sources],
         "sha256": digest.hexdigest(),
         "documents": len(arrays),
@@ -162,7 +162,7 @@ def _read_packed(folder: Path, request: EvaluationRequest, tokenizer_sha256: str
     documents = [stream[start : end - 1] for start, end in pairwise(borders) if end - start > 1]
     whole = len(borders) == meta.documents + 1
     digest = hashlib.sha256(stream[: borders[-1]].astype("<i4").tobytes()).hexdigest()
-    description = {
+    description: dict[str, Any] = {
         "sources": [_printable(str(folder))],
         "sha256": digest,
         "documents": len(documents),
