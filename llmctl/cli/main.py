@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from llmctl import __version__, console
-from llmctl.cli import checkpoint, data, doctor, evaluate, pretrain, recipe, runs, tokenizer
+from llmctl.cli import (
+    checkpoint,
+    data,
+    doctor,
+    evaluate,
+    predict,
+    pretrain,
+    recipe,
+    runs,
+    tokenizer,
+)
 from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
 
 app = typer.Typer(
@@ -42,6 +52,7 @@ def _options(
 # The table of commands. Each module imports only typer and the standard library.
 app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command(epilog=predict.EPILOG)(predict.predict)
 app.add_typer(data.app, name="data")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(recipe.app, name="recipe")
