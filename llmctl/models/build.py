@@ -121,6 +121,15 @@ def choose_attention(model: PreTrainedModel, setting: str, block_length: int) ->
     return chosen
 
 
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Keep only the layers' inputs, and compute the rest again on the way back."""
+    options = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):  # the name since transformers 5.2x
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
+    else:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+
+
 def check_positions(config: PretrainedConfig, block_length: int) -> None:
     """
     Raises:

@@ -37,7 +37,7 @@ def export_model(
         files.remove_folder(target)
         files.commit_folder(temporary, target)
         if recipe.checkpoints.reload_check:
-            _check(target)
+            _check(target, parts)
     processes.wait()
     return target
 
@@ -60,9 +60,9 @@ def _write(
     files.write_text(folder / "README.md", _card(recipe, inputs, parts, step, state))
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path, parts: Parts) -> None:
     console.note("loading the saved model in a fresh process")
-    report = check_reload(folder)
+    report = check_reload(folder, model=parts.model.eval())
     if not report.ok:
         raise SettingsMismatch(
             f"{folder} computes other logits in a fresh process: {report.message}",

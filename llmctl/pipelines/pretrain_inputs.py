@@ -8,6 +8,7 @@ from typing import Any
 
 from llmctl import console, files
 from llmctl.data.blocks import Blocks
+from llmctl.data.settings import DataSettings
 from llmctl.data.shard_meta import is_packed
 from llmctl.data.shards import TokenShards
 from llmctl.errors import UsageError
@@ -17,6 +18,7 @@ from llmctl.models.presets import PRESETS
 from llmctl.pipelines.run_folder import RunRecord, check_same_data
 from llmctl.pipelines.training_data import (
     iterate_training_texts,
+    keep_standard_input,
     pack_for_training,
     sources_fingerprint,
 )
@@ -28,6 +30,7 @@ from llmctl.training.processes import Processes
 
 _PLACES = "data.json"
 """In RUN/data: where the packed shards are, written when they are complete."""
+_BAD_ROWS = "bad_rows.jsonl"
 _LONGEST_DEFAULT_BLOCK = 1024
 
 
@@ -53,17 +56,19 @@ def prepare_inputs(
     tokenizer_folder, data_folder = folder / "tokenizer", folder / "data"
 
     def make_missing() -> None:
-        fingerprint = sources_fingerprint(recipe.data)
+        data = keep_standard_input(recipe.data, data_folder / "standard-input")
+        fingerprint = sources_fingerprint(data)
         check_same_data(record, fingerprint)
         if not (tokenizer_folder / "tokenizer_config.json").exists():
-            _make_tokenizer(recipe, tokenizer_folder)
+            _make_tokenizer(recipe, data, tokenizer_folder, data_folder / _BAD_ROWS)
         if not (data_folder / _PLACES).exists():
-            _pack(recipe, tokenizer_folder, data_folder)
+            _pack(data, tokenizer_folder, data_folder)
         record.update(data={"sources": fingerprint})
 
     processes.on_main(make_missing)
     data = record.content.get("data", {})
     places = files.read_json(data_folder / _PLACES)
+    places = {name: place and str(data_folder / place) for name, place in places.items()}
     tokenizer = load_tokenizer(str(tokenizer_folder))
     vocabulary = vocabulary_of(tokenizer)
     block_length = recipe.data.block_length or _positions(recipe)
@@ -83,7 +88,9 @@ def prepare_inputs(
     return Inputs(tokenizer_folder, vocabulary, train, validation, block_length)
 
 
-def _make_tokenizer(recipe: PretrainRecipe, folder: Path) -> None:
+def _make_tokenizer(
+    recipe: PretrainRecipe, data: DataSettings, folder: Path, bad_rows: Path
+) -> None:
     """Copy the tokenizer that the recipe or the checkpoint names, or train one on the text."""
     source = recipe.tokenizer.path
     if source is None and recipe.model.path is not None:
@@ -94,25 +101,34 @@ def _make_tokenizer(recipe: PretrainRecipe, folder: Path) -> None:
         save_tokenizer(load_tokenizer(source), temporary)
         files.commit_folder(temporary, folder)
         return
-    if any(is_packed(Path(name)) for name in recipe.data.train):
+    if any(is_packed(Path(name)) for name in data.train):
         raise UsageError(
             "data.train is packed already, and the tokenizer it was packed with is not named",
             hint="tokenizer.path=FOLDER",
         )
     size = recipe.tokenizer.vocabulary_size
     console.note(f"training a tokenizer: {recipe.tokenizer.kind}, {size:,} tokens")
-    train_tokenizer(iterate_training_texts(recipe.data), recipe.tokenizer, folder)
+    texts = iterate_training_texts(data, bad_rows_file=bad_rows)
+    train_tokenizer(texts, recipe.tokenizer, folder)
 
 
-def _pack(recipe: PretrainRecipe, tokenizer_folder: Path, folder: Path) -> None:
+def _pack(data: DataSettings, tokenizer_folder: Path, folder: Path) -> None:
     """Tokenize into RUN/data, or find the packed folder that the recipe names."""
     tokenizer = load_tokenizer(str(tokenizer_folder))
     vocabulary = vocabulary_of(tokenizer)
     train, validation = pack_for_training(
-        recipe.data, encode=make_encoder(tokenizer), vocabulary=vocabulary, folder=folder
+        data, encode=make_encoder(tokenizer), vocabulary=vocabulary, folder=folder
     )
-    places = {"train": str(train), "validation": str(validation) if validation else None}
-    files.write_json(folder / _PLACES, places)
+    found = {"train": train, "validation": validation}
+    files.write_json(folder / _PLACES, {k: _place(p, folder) for k, p in found.items()})
+
+
+def _place(packed: Path | None, folder: Path) -> str | None:
+    """Relative inside the run folder, so that it can be moved; absolute elsewhere."""
+    if packed is None:
+        return None
+    inside = packed.resolve().is_relative_to(folder.resolve())
+    return str(packed.resolve().relative_to(folder.resolve()) if inside else packed.resolve())
 
 
 def _open(recipe: PretrainRecipe, place: str, block_length: int) -> Blocks:

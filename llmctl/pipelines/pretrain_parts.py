@@ -57,7 +57,7 @@ def build_parts(
         model, attention, inputs.block_length
     )
     if recipe.compute.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        build.recompute_activations(model)
     plan, schedule = _plan(recipe, inputs, model, processes, record)
     module = LossModule(CausalLogits(model), recipe.objective.loss)
     if record.frozen("compile", _compiles(recipe, processes.device, plan.total_steps)):

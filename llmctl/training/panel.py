@@ -94,7 +94,6 @@ class Panel:
         return None
 
     def _render(self) -> RenderableType:
-        from rich.console import Group
         from rich.panel import Panel as RichPanel
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -111,7 +110,10 @@ class Panel:
         bar = ProgressBar(total=1.0, completed=share or 0.0, pulse=share is None)
         epoch = f"epoch {self._shown.get('epoch', 0):.2f}"
         below = Text(f"step {self._progress()}   {epoch}   {self._left()}")
-        return RichPanel(Group(grid, Text(), bar, below), title=Text(self._title), width=66)
+        whole = Table.grid(expand=True)
+        for row in (grid, Text(), bar, below):
+            whole.add_row(row)
+        return RichPanel(whole, title=Text(self._title), width=66)
 
     def _number(self, key: str) -> str:
         value = self._shown.get(key)

@@ -33,7 +33,7 @@ def draw_losses(folder: Path) -> Path | None:
         step, loss = min(validation, key=lambda point: point[1])
         axes.annotate(
             f"best {loss:.3f} at step {step:,}", (step, loss), xytext=(0, 24),
-            textcoords="offset points", ha="center", color="#c0392b",
+            textcoords="offset points", ha="right", color="#c0392b",
             arrowprops={"arrowstyle": "-", "color": "#c0392b"},
         )  # fmt: skip
     axes.set_xlabel("optimizer step")

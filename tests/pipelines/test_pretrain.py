@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import math
 import re
@@ -247,9 +249,122 @@ def test_mistakes_are_refused_before_training(
     assert "Traceback" not in outcome.err
 
 
-def test_raw_text_and_a_folder_name_are_enough(
-    llmctl: Callable[..., Any], tmp_path: Path
+def broken_sources(folder: Path) -> dict[str, Path]:
+    text = "\n\n".join(fakes.make_documents(60)).encode()
+    written = {
+        "empty.txt": b"",
+        "latin.txt": "Füße große Maße\n\n".encode("latin-1") * 50,
+        "cut.txt.gz": gzip.compress(text)[:-100],
+        "broken.jsonl": b'{"text": "good"}\n{"text": \n' * 20,
+    }
+    for name, content in written.items():
+        (folder / name).write_bytes(content)
+    return {name: folder / name for name in written}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("empty.txt", "is empty"),
+        ("latin.txt", "utf-8"),
+        ("cut.txt.gz", "cut.txt.gz"),
+        ("broken.jsonl", "20 of 40 rows"),
+    ],
+)
+def test_damaged_text_is_refused_with_65(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path, name: str, said: str
 ) -> None:
+    source = broken_sources(tmp_path)[name]
+    outcome = llmctl("pretrain", recipe, f"data.train={source}", "-o", tmp_path / "run")
+
+    assert outcome.code == 65, outcome.err
+    assert said in outcome.err
+    assert name in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_packed_shards_of_another_tokenizer_are_refused(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "a.txt"
+    llmctl("tokenizer", "train", text, "--vocab-size", 300, "-o", tmp_path / "other")
+    packed = llmctl("data", "pack", text, "--tokenizer", tmp_path / "other", "-o", tmp_path / "p")
+    assert packed.code == 0, packed.err
+
+    outcome = llmctl("pretrain", recipe, f"data.train={tmp_path / 'p'}", "-o", tmp_path / "run")
+
+    assert outcome.code == 78
+    assert "tokenizer" in outcome.err
+
+
+def test_prepared_and_packed_data_train_the_same_model_as_raw_text(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path, tokenizer_folder: Path
+) -> None:
+    text, documents, tokens = tmp_path / "a.txt", tmp_path / "documents", tmp_path / "tokens"
+    llmctl(
+        "data", "prepare", text, "--text-unit", "paragraph", "--validation", 0.2, "-o", documents
+    )
+    llmctl("data", "pack", documents, "--tokenizer", tokenizer_folder, "-o", tokens)
+    for name, source in (("raw", text), ("prepared", documents), ("packed", tokens)):
+        outcome = llmctl("pretrain", recipe, f"data.train={source}", "-o", tmp_path / name)
+        assert outcome.code == 0, outcome.err
+
+    assert losses(tmp_path / "raw") == losses(tmp_path / "prepared") == losses(tmp_path / "packed")
+
+
+def test_text_comes_through_standard_input_too(
+    llmctl: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read once, though a tokenizer is trained on it first; and the run resumes without it."""
+    text = "\n\n".join(fakes.make_documents(3000))
+    words = ("pretrain", "gpt-tiny", "data.train=-", "budget={steps: 2}",
+             "tokenizer.vocabulary_size=300", "checkpoints.reload_check=false")  # fmt: skip
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
+    first = llmctl(*words, "-o", tmp_path / "run")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b""), encoding="utf-8"))
+    again = llmctl(*words, "-o", tmp_path / "run")
+
+    assert first.code == 0, first.err
+    assert again.code == 0, again.err
+    assert "is finished" in again.err
+
+
+def test_a_run_folder_can_be_moved(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    llmctl("pretrain", recipe, "-o", tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+
+    assert llmctl("pretrain", recipe, "-o", tmp_path / "b").code == 0
+    assert llmctl("eval", tmp_path / "b").code == 0
+
+
+def test_recomputing_activations_changes_nothing(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    """Relative 1e-6: the same operations in float32, done twice."""
+    llmctl("pretrain", recipe, "-o", tmp_path / "a")
+    outcome = llmctl(
+        "pretrain", recipe, "compute.gradient_checkpointing=true", "-o", tmp_path / "b"
+    )
+
+    assert outcome.code == 0, outcome.err
+    found, expected = dict(losses(tmp_path / "b")), dict(losses(tmp_path / "a"))
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adafactor", "muon", "sgd"])
+def test_other_optimizers_train_and_their_saved_recipe_repeats(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path, optimizer: str
+) -> None:
+    first = llmctl("pretrain", recipe, f"optimizer.name={optimizer}", "-o", tmp_path / "a")
+    again = llmctl("pretrain", tmp_path / "a" / "recipe.yaml", "-o", tmp_path / "b")
+
+    assert (first.code, again.code) == (0, 0), first.err + again.err
+    assert losses(tmp_path / "a") == losses(tmp_path / "b")
+
+
+def test_raw_text_and_a_folder_name_are_enough(llmctl: Callable[..., Any], tmp_path: Path) -> None:
     """The issue's shortest command, cut to two steps."""
     book = fakes.make_text_file(tmp_path / "mybook.txt", 3000)
     outcome = llmctl(

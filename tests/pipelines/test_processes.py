@@ -54,14 +54,17 @@ def test_two_processes_give_the_losses_of_one(recipe: Path, alone: Path, tmp_pat
     """Relative 1e-5 over 20 steps: float32 sums in another order."""
     run = tmp_path / "run"
     code, out, err = finish(
-        start("-m", "llmctl", "pretrain", recipe, "budget.steps=20", "--num-processes", 2, "-o", run)
+        start(
+            "-m", "llmctl", "pretrain", recipe, "budget.steps=20", "--num-processes", 2, "-o", run
+        )
     )
 
     assert code == 0, err
     assert losses(run) == pytest.approx(losses(alone), rel=1e-5)
     assert files.read_json(run / "run.json")["num_processes"] == 2
-    assert files.read_json(run / "results.json")["tokens"] == (
-        files.read_json(alone / "results.json")["tokens"]
+    assert (
+        files.read_json(run / "results.json")["tokens"]
+        == (files.read_json(alone / "results.json")["tokens"])
     )
     assert out.count("best validation loss") == 1  # only rank 0 speaks
 
