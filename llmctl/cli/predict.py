@@ -12,59 +12,71 @@ from llmctl.cli.options import Json, Quiet
 EPILOG = 'Example: llmctl predict runs/a --prompt "Once upon a time" --temperature 0.8'
 
 
+Model = Annotated[str, typer.Argument(help="Run folder, Hugging Face folder or Hub name.")]
+Input = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[INPUT]",
+        help="Rows (.jsonl, .csv ...), a .txt with one prompt a line, or - for stdin.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="A .jsonl file to write; default: stdout.", show_default=False
+    ),
+]
+Prompt = Annotated[
+    str | None, typer.Option(help="One prompt, instead of INPUT.", show_default=False)
+]
+Column = Annotated[
+    str | None, typer.Option(help="Column to read; default: prompt.", show_default=False)
+]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(help="Tokens to generate at most; default: 64, if they fit.")
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="0: the likeliest token each time (default); 1: drawn as the model says."),
+]
+TopK = Annotated[int | None, typer.Option(help="Draw from so many likeliest tokens.")]
+TopP = Annotated[
+    float | None, typer.Option(help="Draw from the likeliest that hold this probability.")
+]
+Beams = Annotated[int | None, typer.Option(help="Beams to search with; default: 1.")]
+Seed = Annotated[int | None, typer.Option(help="Chooses what is drawn; default: 0.")]
+Stop = Annotated[list[str] | None, typer.Option(help="A word that ends the text; may be repeated.")]
+Truncate = Annotated[
+    bool, typer.Option("--truncate", help="Cut prompts that are too long from the left.")
+]
+BatchSize = Annotated[int | None, typer.Option(help="Rows at a time; default: 16.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start the file given with -o over.")]
+
+
 def predict(
-    model: Annotated[str, typer.Argument(help="Run folder, Hugging Face folder or Hub name.")],
-    input_file: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[INPUT]",
-            help="Rows (.jsonl, .csv ...), a .txt with one prompt a line, or - for stdin.",
-            show_default=False,
-        ),
-    ] = None,
+    model: Model,
+    input_file: Input = None,
     task: Annotated[str, typer.Option(help="What to predict.")] = "generation",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="A .jsonl file to write; default: stdout.", show_default=False
-        ),
-    ] = None,
-    prompt: Annotated[
-        str | None, typer.Option(help="One prompt, instead of INPUT.", show_default=False)
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option(help="Column to read; default: prompt.", show_default=False)
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(help="Tokens to generate at most; default: 64, if they fit.")
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            help="0: the likeliest token each time (default); 1: drawn as the model says."
-        ),
-    ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Draw from so many likeliest tokens.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Draw from the likeliest that hold this probability.")
-    ] = None,
-    beams: Annotated[int | None, typer.Option(help="Beams to search with; default: 1.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Chooses what is drawn; default: 0.")] = None,
-    stop: Annotated[
-        list[str] | None, typer.Option(help="A word that ends the text; may be repeated.")
-    ] = None,
-    truncate: Annotated[
-        bool, typer.Option("--truncate", help="Cut prompts that are too long from the left.")
-    ] = False,
-    batch_size: Annotated[int | None, typer.Option(help="Rows at a time; default: 16.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="auto, float32, bfloat16 or float16.", show_default=False)
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of text files.")] = "utf-8",
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start the file given with -o over.")
-    ] = False,
+    output: Output = None,
+    prompt: Prompt = None,
+    column: Column = None,
+    max_new_tokens: MaxNewTokens = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    beams: Beams = None,
+    seed: Seed = None,
+    stop: Stop = None,
+    truncate: Truncate = False,
+    batch_size: BatchSize = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    encoding: Encoding = "utf-8",
+    fresh: Fresh = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -6,14 +6,12 @@ from typing import Any
 
 from llmctl.console import number, table
 
-_SPECIAL_NAMES = 10
-
 
 def render(found: dict[str, Any]) -> str:
     """Tables that fit on a screen: the tokenizer, how it does on a text, its longest tokens."""
     parts = [_tokenizer(found), _training(found), _measured(found), _scripts(found)]
     if found["longest_tokens"]:
-        parts.append("longest tokens: " + "  ".join(found["longest_tokens"]))
+        parts.append("longest tokens: " + "  ".join(map(_clipped, found["longest_tokens"])))
     if "tokens" in found:
         parts.append(table(["id", "token"], [[row["id"], row["token"]] for row in found["tokens"]]))
         parts.append(" | ".join(row["token"] for row in found["tokens"]))
@@ -81,6 +79,14 @@ def _scripts(found: dict[str, Any]) -> str:
         for name, counts in scripts.items()
     ]
     return table(["script", "characters", "tokens", "tokens/word", "tokens/character"], rows)
+
+
+def _clipped(token: str) -> str:
+    """
+    >>> _clipped("-" * 80)
+    '------------------------… (80)'
+    """
+    return token if len(token) <= 32 else f"{token[:24]}… ({len(token)})"
 
 
 def _rounded(value: float | None) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_RESERVED = re.compile(r"<.+>|\[\w+\]")  # bytes, and names such as [unused7]
 _SIGNS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "▁": "␣"})
 
 
@@ -57,7 +59,9 @@ def longest_tokens(tokenizer: PreTrainedTokenizerBase, count: int = 10) -> list[
     """The longest tokens of the vocabulary, special ones left out; junk shows itself here."""
     special = set(tokenizer.all_special_ids)
     ids = [number for number in tokenizer.get_vocab().values() if number not in special]
-    shown = [token for token in _visible_all(tokenizer, sorted(ids)) if "<" not in token[:1]]
+    shown = [
+        token for token in _visible_all(tokenizer, sorted(ids)) if not _RESERVED.fullmatch(token)
+    ]
     return sorted(shown, key=lambda token: -len(token))[:count]
 
 
