@@ -157,7 +157,7 @@ def _rewind_to(state: TrainState, parts: Parts, folder: Path) -> int | None:
         raise SettingsMismatch(
             f"the run's {parts.schedule.name} schedule was laid out for {state.total_steps:,} "
             f"steps, and the budget now asks for {plan.total_steps or plan.hours:,}",
-            hint=f"the old budget; or train on from its weights: model.path={folder} -o ANOTHER_FOLDER",
+            hint=f"the old budget; or go on from its weights: model.path={folder} -o ANOTHER",
         )
     starts = [start for start in (state.decay_from, plan.decay_from) if start is not None]
     return min(starts) if state.step > min(starts) else None

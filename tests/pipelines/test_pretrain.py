@@ -46,8 +46,9 @@ def test_a_run_leaves_everything_the_design_names(
     assert "best validation loss" in outcome.out
     assert "next: llmctl eval" in outcome.out
     for name in ("recipe.yaml", "run.json", "metrics.jsonl", "results.json", "loss.svg", "best",
-                 "last", "model/config.json", "model/model.safetensors", "model/tokenizer.json",
-                 "model/README.md", "tokenizer/tokenizer.json", "data/train/meta.json"):  # fmt: skip
+                 "last", "model/config.json", "model/model.safetensors", "model/README.md",
+                 "model/tokenizer.json", "tokenizer/tokenizer.json",
+                 "data/train/meta.json"):  # fmt: skip
         assert (run / name).exists(), name
     record = files.read_json(run / "run.json")
     assert record["status"] == "finished"
