@@ -34,7 +34,7 @@ def keyed_permutation(index: Int64Array, size: int, key: int) -> Int64Array:
 
     A Feistel network over the smallest even number of bits that holds `size`, with cycle walking:
     values that fall outside are sent through again until they fall inside (Black & Rogaway 2002,
-    "Ciphers with Arbitrary Finite Domains", method 2). Fewer than four passes are needed on average.
+    "Ciphers with Arbitrary Finite Domains", method 2): fewer than four passes on average.
 
     Args:
         index: integers in [0, size), any shape.

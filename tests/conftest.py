@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import fakes
 import pytest
+
+# Before huggingface_hub is imported, which reads them once: no test may try the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,6 @@ class Outcome:
     code: int
     out: str
     err: str
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
 
 
 @pytest.fixture
@@ -49,5 +48,5 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Path:
-    """A two-layer GPT-2 with random weights, 64 positions, and that tokenizer, as a plain folder."""
+    """A two-layer GPT-2 with random weights, 64 positions, and that tokenizer."""
     return fakes.make_model(tmp_path_factory.mktemp("model"), tokenizer_folder)

@@ -1,4 +1,4 @@
-"""Small honest stand-ins: a toy corpus, a tiny tokenizer, a two-layer model. Nothing is downloaded."""
+"""Small honest stand-ins: a toy corpus, a tiny tokenizer, a two-layer model."""
 
 from __future__ import annotations
 

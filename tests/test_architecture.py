@@ -15,7 +15,9 @@ import llmctl
 ROOT = Path(llmctl.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-DOMAIN = {"data", "tokenization", "models", "objectives", "tasks", "metrics", "training", "evaluation"}
+DOMAIN = {
+    "data", "tokenization", "models", "objectives", "tasks", "metrics", "training", "evaluation"
+}  # fmt: skip
 BASE = {"errors", "registry", "console", "files", "randomness", "section", "bundled"}
 MAY_IMPORT = {
     "cli": BASE | {"cli"},

@@ -31,7 +31,9 @@ def parse_bytes(value: Any) -> Any:
         raise ValueError(f"{value!r} is not a number of bytes; write 500MB, 1GB or 64KiB") from None
 
 
-Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
+Bytes = Annotated[
+    int, BeforeValidator(parse_bytes, json_schema_input_type=int | str), Field(gt=0)
+]
 
 
 class TokenizerSettings(Section):
@@ -63,8 +65,8 @@ class TokenizerSettings(Section):
     max_token_length: int = Field(
         default=24,
         ge=2,
-        description="Longest token: bytes for bpe, characters for wordpiece and unigram. Keeps "
-        "junk such as repeated lines out of the vocabulary.",
+        description="Longest token: bytes for bpe, characters for unigram. Keeps junk such as "
+        "repeated lines out of the vocabulary; wordpiece drops words over 100 letters.",
     )
     min_frequency: int = Field(
         default=2, ge=1, description="Times a pair must occur to be merged (bpe, wordpiece)."

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-
 _PEAK_RUNS = 20
 
 

@@ -10,6 +10,6 @@ llmctl tokenizer train "$folder/documents" --kind bpe --vocab-size 4096 -o "$fol
 llmctl pretrain "$here/quickstart.yaml" data.train="$folder/documents" \
   tokenizer.path="$folder/tokenizer" -o "$folder/run"
 llmctl eval "$folder/run" --data "$folder/documents/validation" \
-  --gate 'perplexity<=250' -o "$folder/eval"
+  --gate 'perplexity<=200' -o "$folder/eval"
 llmctl predict "$folder/run" --task generation --prompt "The whale" \
   --max-new-tokens 60 --temperature 0.8 --top-k 40 --seed 1

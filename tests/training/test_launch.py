@@ -34,7 +34,8 @@ def test_a_group_smaller_than_asked_for_is_an_error(environment: dict[str, str])
 
 def test_slurm_tells_torch_what_it_wants_to_know() -> None:
     found = adopt_slurm(
-        {"SLURM_PROCID": "5", "SLURM_NTASKS": "8", "SLURM_LOCALID": "1", "SLURM_NODELIST": "gpu[11,14]"}
+        {"SLURM_PROCID": "5", "SLURM_NTASKS": "8", "SLURM_LOCALID": "1",
+         "SLURM_NODELIST": "gpu[11,14]"}
     )  # fmt: skip
 
     assert (found["RANK"], found["WORLD_SIZE"], found["LOCAL_RANK"]) == ("5", "8", "1")
