@@ -45,17 +45,17 @@ def train(attempt: Attempt, state: TrainState) -> TrainState:
         factor = rate_factor(attempt.schedule, state.step, state.total_steps, state.decay_from)
         result = optimizer_step(attempt.trainable, attempt.batches(state.step), state.step, factor)
         state.step += 1
-        state.tokens += result.num_targets
-        state.seconds += time.monotonic() - started
-        attempt.recorder.add(state, result)
+        attempt.recorder.add(result)
 
         stopping = _agree_on_time(attempt, state)
         _finish_when_spent(state)
         if _due(plan.log_every, state) or stopping:
-            attempt.recorder.log(state, result)
+            attempt.recorder.log(state, result)  # on a GPU this waits for all steps since the last
+        state.seconds += time.monotonic() - started
         better = _due(plan.validation_every, state) and _validate(attempt, state)
         if better or stopping or _due(plan.checkpoint_every, state):
             _check_finite(attempt, state, result, now=True)
+            attempt.recorder.collect(state)
             attempt.save(state)
         else:
             _check_finite(attempt, state, result, now=_is_agreement_point(attempt, state))

@@ -49,10 +49,13 @@ class Trainable:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step did. `loss_sum` is this process' part; `num_targets` is everyone's."""
+    """What one step did, left on the device: reading it waits for the step to end.
+
+    `loss_sum` is this process' part; `num_targets` is everyone's.
+    """
 
     loss_sum: torch.Tensor
-    num_targets: int
+    num_targets: torch.Tensor
     gradient_norm: torch.Tensor
     learning_rate: float
 
@@ -68,8 +71,8 @@ def optimizer_step(
     """
     processes = trainable.processes
     own_targets = sum(micro.batch.num_targets for micro in micro_batches)
-    num_targets = int(processes.sum(own_targets)[0])
-    scale = processes.count / max(num_targets, 1)
+    num_targets = processes.sum_on_device(own_targets)
+    scale = processes.count / num_targets.clamp(min=1)
     loss_sum = torch.zeros((), device=processes.device)
     for micro in micro_batches:
         torch.manual_seed(derive_seed(trainable.seed, "dropout", step, micro.number))

@@ -34,7 +34,7 @@ class Recorder:
     panel: Panel
     trackers: bool = False
     _loss: torch.Tensor | None = field(default=None, init=False)
-    _seconds: float = field(default=0.0, init=False)
+    _targets: torch.Tensor | None = field(default=None, init=False)
     _tokens: int = field(default=0, init=False)
     _last: float = field(default_factory=time.monotonic, init=False)
 
@@ -47,10 +47,10 @@ class Recorder:
         self.panel.begin(state)
         self._last = time.monotonic()
 
-    def add(self, state: TrainState, result: StepResult) -> None:
+    def add(self, result: StepResult) -> None:
         self._loss = result.loss_sum if self._loss is None else self._loss + result.loss_sum
-        self._tokens += result.num_targets
-        state.window_targets += result.num_targets
+        counted = result.num_targets.double()
+        self._targets = counted if self._targets is None else self._targets + counted
 
     def log(self, state: TrainState, result: StepResult) -> None:
         """One line: the mean loss over all target tokens since the last one."""
@@ -90,12 +90,16 @@ class Recorder:
         self._last, self._tokens = time.monotonic(), 0
 
     def collect(self, state: TrainState) -> None:
-        """Bring the losses kept on the devices into the state; before logging and before saving."""
+        """Bring what is kept on the devices into the state; before logging and before saving."""
         own = float(self._loss) if self._loss is not None else 0.0
-        self._loss = None
+        targets = int(self._targets) if self._targets is not None else 0
+        self._loss = self._targets = None
         total = self.processes.sum(own)[0]
         if self.processes.is_main:
             state.window_loss += total
+        state.window_targets += targets
+        state.tokens += targets
+        self._tokens += targets
 
     def epoch(self, state: TrainState) -> float:
         return round(state.step * self.plan.rows_per_step / max(self.num_rows, 1), 4)

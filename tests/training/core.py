@@ -63,14 +63,14 @@ def make_fixture(
     folder: Path, *, steps: int = 6, rows: int = 8, micro: int = 8, dropout: float = 0.0,
     optimizer: Any = None, schedule: Any = None, precision: torch.dtype = torch.float32,
     clip: float | None = 1.0, validation: bool = False, patience: int | None = None,
-    hours: float | None = None, rate: float = 1e-3, validation_every: int = 2,
+    hours: float | None = None, rate: float = 1e-3, validation_every: int = 2, log_every: int = 1,
 ) -> Fixture:  # fmt: skip
     processes = join_processes(cpu=True, trackers=[], folder=str(folder))
     model = make_model(dropout=dropout)
     plan = Plan(
         rows_per_step=rows, micro_batch_size=micro, block_length=LENGTH,
         total_steps=None if hours else steps, decay_from=None, hours=hours,
-        validation_every=validation_every, checkpoint_every=3, log_every=1, patience=patience,
+        validation_every=validation_every, checkpoint_every=3, log_every=log_every, patience=patience,
     )  # fmt: skip
     trainable = Trainable(
         LossModule(CausalLogits(model), CausalLM().loss).train(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import core
 import pytest
@@ -68,6 +70,20 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(tmp_path: Path)
 
     assert fixture.saved == []
     assert lines_of(tmp_path)[0]["loss"] is None
+
+
+def test_a_checkpoint_between_two_lines_keeps_their_sums(tmp_path: Path) -> None:
+    """Logged every 4 steps, saved after 3: the state then holds three steps' losses and tokens."""
+    fixture = core.make_fixture(tmp_path, steps=4, log_every=4)
+    states: list[dict[str, Any]] = []
+    attempt = replace(fixture.attempt, save=lambda state: states.append(state.to_json()))
+
+    train(attempt, fixture.state)
+
+    assert [state["step"] for state in states] == [3, 4]
+    assert states[0]["window_targets"] == states[0]["tokens"] > 0
+    assert states[0]["window_loss"] > 3 * states[0]["window_targets"]  # about ln 50 a token
+    assert states[1]["window_targets"] == 0
 
 
 def test_validation_changes_nothing_of_the_training(tmp_path: Path) -> None:
