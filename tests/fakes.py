@@ -7,10 +7,11 @@ from pathlib import Path
 
 VOCABULARY_SIZE = 384
 
-_WORDS = (
+_SENTENCE = (
     "the sea was calm and the old captain told a story about white whales to his young crew "
     "who listened while stars rose over quiet water and far islands"
-).split()  # noqa: SIM905
+)
+_WORDS = _SENTENCE.split()
 _CHINESE = "床前明月光疑是地上霜举头望明月低头思故乡白日依山尽黄河入海流欲穷千里目更上一层楼"
 
 

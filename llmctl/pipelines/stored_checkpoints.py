@@ -46,9 +46,7 @@ def list_stored(run: Path) -> list[Stored]:
         raise InputMissing(
             f"{run} is not a run folder: it has no {RUN_RECORD}", hint="llmctl runs list"
         )
-    marks = {
-        name: (run / name).resolve() for name in ("best", "last") if (run / name).is_symlink()
-    }
+    marks = {name: (run / name).resolve() for name in ("best", "last") if (run / name).is_symlink()}
     return [
         Stored(
             found,

@@ -31,9 +31,7 @@ def parse_bytes(value: Any) -> Any:
         raise ValueError(f"{value!r} is not a number of bytes; write 500MB, 1GB or 64KiB") from None
 
 
-Bytes = Annotated[
-    int, BeforeValidator(parse_bytes, json_schema_input_type=int | str), Field(gt=0)
-]
+Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=int | str), Field(gt=0)]
 
 
 class TokenizerSettings(Section):
