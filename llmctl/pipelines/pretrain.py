@@ -27,6 +27,7 @@ from llmctl.training.plot import draw_losses
 from llmctl.training.processes import Processes, join_processes
 from llmctl.training.signals import listen_for_stop
 from llmctl.training.state import TrainState
+from llmctl.training.trackers import check_trackers, start_trackers
 from llmctl.training.tracking import Recorder
 
 
@@ -49,6 +50,7 @@ def run(
 
     Under a launcher every process of the group calls this.
     """
+    check_trackers(recipe.logging.trackers)
     keep_freed_memory()
     processes = join_processes(
         cpu=not torch.cuda.is_available(), trackers=recipe.logging.trackers, folder=str(folder)
@@ -99,6 +101,8 @@ def _train(
         peak_flops=parts.peak_flops, panel=Panel(plan, f"{folder}"),
         trackers=bool(recipe.logging.trackers),
     )  # fmt: skip
+    if recipe.logging.trackers:
+        start_trackers(processes, recipe.logging.project, recipe.model_dump(mode="json"))
     saver = Saver(folder, parts, recipe.checkpoints, record)
     recorder.resume(state)
     try:

@@ -313,6 +313,30 @@ def test_prepared_and_packed_data_train_the_same_model_as_raw_text(
     assert losses(tmp_path / "raw") == losses(tmp_path / "prepared") == losses(tmp_path / "packed")
 
 
+def test_trackers_get_every_line(llmctl: Callable[..., Any], recipe: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = tmp_path / "run"
+    outcome = llmctl("pretrain", recipe, "logging.trackers=[tensorboard]", "-o", run)
+
+    assert outcome.code == 0, outcome.err
+    events = EventAccumulator(str(run / "llmctl"))
+    events.Reload()
+    found = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert found == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in losses(run)]
+
+
+def test_a_tracker_that_is_not_installed_is_refused(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmctl.training.trackers.find_spec", lambda _: None)
+    outcome = llmctl("pretrain", recipe, "logging.trackers=[wandb]", "-o", tmp_path / "run")
+
+    assert outcome.code == 2
+    assert "logging.trackers: wandb is not installed" in outcome.err
+    assert "hint: pip install 'llmctl[trackers]'" in outcome.err
+
+
 def test_text_comes_through_standard_input_too(
     llmctl: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
