@@ -108,6 +108,9 @@ def choose_attention(model: PreTrainedModel, setting: str, block_length: int) ->
 
     Ours is used only where it computes the same function: the whole past visible, no window
     shorter than the block.
+
+    Raises:
+        UsageError: the model has no such attention.
     """
     config = model.config
     window = getattr(config, "sliding_window", None)
@@ -115,9 +118,17 @@ def choose_attention(model: PreTrainedModel, setting: str, block_length: int) ->
     if setting == "auto":
         whole_past = config.model_type in _WHOLE_PAST and (window is None or window >= block_length)
         chosen = attention.NAME if whole_past else "sdpa"
+        if chosen == "sdpa" and not model._supports_sdpa:
+            chosen = "eager"
     if chosen == attention.NAME:
         attention.register()
-    model.set_attn_implementation(chosen)
+    try:
+        model.set_attn_implementation(chosen)
+    except ValueError as error:
+        raise UsageError(
+            f"model.attention is {setting}, which {type(model).__name__} does not have",
+            hint="model.attention=auto",
+        ) from error
     return chosen
 
 
@@ -140,6 +151,19 @@ def check_positions(config: PretrainedConfig, block_length: int) -> None:
         raise UsageError(
             f"data.block_length is {block_length}, but the model has {positions} positions",
             hint=f"data.block_length={positions}",
+        )
+
+
+def check_vocabulary(config: PretrainedConfig, vocabulary_size: int) -> None:
+    """
+    Raises:
+        UsageError: the tokenizer gives ids that the model has no row for.
+    """
+    if config.vocab_size < vocabulary_size:
+        raise UsageError(
+            f"model.config.vocab_size is {config.vocab_size:,}, but the tokenizer has "
+            f"{vocabulary_size:,} tokens",
+            hint="leave model.config.vocab_size out: it follows from the tokenizer",
         )
 
 
