@@ -148,12 +148,9 @@ def look_at_gpus() -> Iterator[Finding]:
     shared = Path("/dev/shm")  # noqa: S108 - looked at, not written to
     if torch.cuda.device_count() > 1 and shared.is_dir():
         size = shutil.disk_usage(shared).total
-        advice = (
-            "several GPUs need it: docker run --shm-size=8g"
-            if size < _LITTLE_SHARED_MEMORY
-            else None
-        )
-        yield judge("shared memory", f"{size / GIB:.1f} GiB", advice)
+        little = size < _LITTLE_SHARED_MEMORY
+        hint = "several GPUs need it: docker run --shm-size=8g" if little else None
+        yield judge("shared memory", f"{size / GIB:.1f} GiB", hint)
 
 
 def look_at_folder(folder: Path) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -87,7 +87,7 @@ class Processes:
         self.accelerator.end_training()
 
     def on_main(self, work: Callable[[], T]) -> T | None:
-        """Do something on the main process while the others wait; an expected error is everyone's.
+        """Do something on the main process while the others wait; an error of its is everyone's.
 
         Gives the result on the main process, none on the others.
         """
@@ -98,13 +98,16 @@ class Processes:
                 result = work()
             except LlmctlError as error:
                 failure = error
+            except Exception as error:  # a bug: the others must not wait for ever
+                self.from_main(LlmctlError(f"the main process has failed: {error!r}"))
+                raise
         failure = self.from_main(failure)
         if failure is not None:
             raise failure
         return result
 
 
-def join_processes(*, cpu: bool, trackers: list[str], folder: str) -> Processes:
+def join_processes(*, cpu: bool, trackers: Sequence[str], folder: str) -> Processes:
     """Join the group that a launcher started, or stand alone.
 
     Raises:
@@ -119,7 +122,7 @@ def join_processes(*, cpu: bool, trackers: list[str], folder: str) -> Processes:
     accelerator = Accelerator(
         cpu=cpu,
         mixed_precision="no",  # precision is ours: accelerate's wrapper copies outputs to float32
-        log_with=trackers or None,
+        log_with=list(trackers) or None,
         project_dir=folder,
         # Long, since the others wait while the main process prepares data.
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
