@@ -19,7 +19,8 @@ _STATE = "state.json"
 
 
 class Saver:
-    """Writes checkpoints of one run, on rank 0; the others wait until the folder has its name."""
+    """Writes checkpoints of one run, on rank 0; the others wait until the folder has its name,
+    and fail with it when it cannot be written."""
 
     def __init__(
         self, folder: Path, parts: Parts, settings: CheckpointSettings, record: RunRecord
@@ -28,10 +29,13 @@ class Saver:
         self._settings, self._record = settings, record
 
     def save(self, state: TrainState) -> None:
-        processes = self._parts.trainable.processes
-        if processes.is_main:
-            place = self._folder / FOLDER
-            checkpoints.commit(place, state.step, lambda folder: self._write(folder, state))
+        self._parts.trainable.processes.on_main(lambda: self._save(state))
+
+    def _save(self, state: TrainState) -> None:
+        place = self._folder / FOLDER
+        checkpoints.commit(place, state.step, lambda folder: self._write(folder, state))
+        checkpoints.remove_later(place, state.step)
+        with files.storage_errors(self._folder):
             files.replace_link(
                 self._folder / "last", f"{FOLDER}/{checkpoints.folder_name(state.step)}"
             )
@@ -39,11 +43,10 @@ class Saver:
             if state.best_step is not None:
                 best = checkpoints.folder_name(state.best_step)
                 files.replace_link(self._folder / "best", f"{FOLDER}/{best}")
-            if state.decay_from is not None:
-                kept |= self._last_before(state.decay_from)
-            checkpoints.prune(place, self._settings.keep, kept)
-            self._record.update(progress=_progress(state))
-        processes.wait()
+        if state.decay_from is not None:
+            kept |= self._last_before(state.decay_from)
+        checkpoints.prune(place, self._settings.keep, kept)
+        self._record.update(progress=_progress(state))
 
     def _last_before(self, step: int) -> set[int]:
         """A prolonged wsd run goes on from where its decay began, so that place is kept."""
@@ -99,11 +102,21 @@ def find_start(folder: Path, parts: Parts, processes: Processes) -> TrainState:
 
 
 def load_best(folder: Path, parts: Parts, state: TrainState, export: str) -> int:
-    """Put the weights that become `model/` into the model; gives their step."""
+    """Put the weights that become `model/` into the model; gives their step.
+
+    Raises:
+        CheckpointError: they are not what was saved.
+    """
     step = state.step
     if export == "best" and state.best_step is not None:
         step = state.best_step
     place = folder / FOLDER / checkpoints.folder_name(step)
+    problem = checkpoints.verify(checkpoints.Checkpoint(step, place))
+    if problem is not None:
+        raise CheckpointError(
+            f"{place}, which was to become the model, is damaged: {problem}",
+            hint="checkpoints.export=last" if step != state.step else None,
+        )
     tensors.load_weights(parts.model, place / "model.safetensors")
     return step
 
@@ -111,15 +124,20 @@ def load_best(folder: Path, parts: Parts, state: TrainState, export: str) -> int
 def _newest_good(place: Path, *, before: int | None) -> int | None:
     found = checkpoints.list_checkpoints(place)
     candidates = [c for c in found if before is None or c.step <= before]
+    damaged: list[tuple[checkpoints.Checkpoint, str]] = []
     for checkpoint in reversed(candidates):
         problem = checkpoints.verify(checkpoint)
         if problem is None:
+            # Only now: with none left in sight, the next command would begin again unasked.
+            for bad, reason in damaged:
+                moved = checkpoints.set_aside(bad)
+                console.warn(f"{bad.folder} is damaged ({reason}); moved to {moved}")
             return checkpoint.step
-        moved = checkpoints.set_aside(checkpoint)
-        console.warn(f"{checkpoint.folder} is damaged ({problem}); moved to {moved}")
-    if candidates:
+        damaged.append((checkpoint, problem))
+    if damaged:
         raise CheckpointError(
-            f"{place}: none of {len(candidates)} checkpoints is good",
+            f"{place}: none of {len(damaged)} checkpoints is good "
+            f"(step {damaged[0][0].step:,}: {damaged[0][1]})",
             hint="--fresh begins again; the old run is kept aside",
         )
     return None

@@ -17,6 +17,7 @@ from llmctl.recipe.schema import PretrainRecipe
 from llmctl.tokenization.load import load_tokenizer
 from llmctl.tokenization.save import save_tokenizer
 from llmctl.training.state import TrainState
+from llmctl.training.tensors import safetensors_errors
 
 
 def export_model(
@@ -25,20 +26,24 @@ def export_model(
     """Write the chosen checkpoint, tokenizer and model card to `RUN/model`, on the main process.
 
     Raises:
+        CheckpointError: the chosen checkpoint is damaged.
         SettingsMismatch: a fresh process that loads the folder computes other logits.
+        StorageError: the disk is full.
     """
     target = folder / "model"
-    processes = parts.trainable.processes
-    if processes.is_main:
+
+    def export() -> None:
         step = load_best(folder, parts, state, recipe.checkpoints.export)
         temporary = folder / f"{files.TEMPORARY_PREFIX}model"
-        files.remove_folder(temporary)
-        _write(temporary, recipe, inputs, parts, step, state)
-        files.remove_folder(target)
+        with files.storage_errors(target), safetensors_errors(target):
+            files.remove_folder(temporary)
+            _write(temporary, recipe, inputs, parts, step, state)
+            files.remove_folder(target)
         files.commit_folder(temporary, target)
         if recipe.checkpoints.reload_check:
             _check(target, parts)
-    processes.wait()
+
+    parts.trainable.processes.on_main(export)
     return target
 
 

@@ -115,6 +115,16 @@ def prune(folder: Path, keep: int, also: set[int]) -> list[Checkpoint]:
     return gone
 
 
+def remove_later(folder: Path, step: int) -> None:
+    """Delete checkpoints beyond the one just saved: a prolonged run has left their branch.
+
+    Kept, they would be taken for the newest after a crash, and push good ones out when pruning.
+    """
+    for checkpoint in list_checkpoints(folder):
+        if checkpoint.step > step:
+            files.remove_folder(checkpoint.folder)
+
+
 def _write_manifest(folder: Path, step: int) -> None:
     entries = {
         str(path.relative_to(folder)): {

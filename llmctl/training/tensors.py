@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from llmctl.errors import CheckpointError
+from llmctl.errors import CheckpointError, StorageError
 
 _SEPARATOR = "::"
 _METADATA = {"format": "pt"}
+
+
+@contextmanager
+def safetensors_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk into exit code 74: safetensors raises an error of its own, no OSError."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise StorageError(
+            f"cannot write {path}: {error}",
+            hint=f"check the space and rights: df -h {path.parent}",
+        ) from error
 
 
 def save_weights(model: torch.nn.Module, path: Path) -> None:
@@ -24,7 +38,8 @@ def save_weights(model: torch.nn.Module, path: Path) -> None:
             continue
         seen.add(tensor.data_ptr())
         tensors[name] = tensor.detach().contiguous()
-    save_file(tensors, path, metadata=_METADATA)
+    with safetensors_errors(path):
+        save_file(tensors, path, metadata=_METADATA)
 
 
 def load_weights(model: torch.nn.Module, path: Path) -> None:
@@ -60,7 +75,8 @@ def save_optimizers(
                     tensors[place] = value.detach().contiguous()
                 else:
                     numbers[place] = value
-    save_file(tensors, path, metadata=_METADATA)
+    with safetensors_errors(path):
+        save_file(tensors, path, metadata=_METADATA)
     return numbers
 
 

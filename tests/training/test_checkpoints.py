@@ -12,6 +12,7 @@ from llmctl.training.checkpoints import (
     commit,
     list_checkpoints,
     prune,
+    remove_later,
     set_aside,
     verify,
 )
@@ -108,3 +109,12 @@ def test_other_names_are_never_touched(tmp_path: Path) -> None:
 
     assert (tmp_path / "step-12").exists()
     assert (tmp_path / "notes").exists()
+
+
+def test_checkpoints_beyond_a_step_are_of_a_branch_that_was_left(tmp_path: Path) -> None:
+    for step in (3, 6, 9):
+        commit(tmp_path, step, write)
+
+    remove_later(tmp_path, 6)
+
+    assert [checkpoint.step for checkpoint in list_checkpoints(tmp_path)] == [3, 6]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 import core
 import pytest
 import torch
 
-from llmctl.errors import CheckpointError
+from llmctl.errors import CheckpointError, StorageError
 from llmctl.training.settings import SGD, Adafactor, AdamW, Muon
 from llmctl.training.step import optimizer_step
 from llmctl.training.tensors import load_optimizers, load_weights, save_optimizers, save_weights
@@ -62,3 +64,18 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CheckpointError, match=r"h\.2\..* is missing"):
         load_weights(GPT2LMHeadModel(config), tmp_path / "w.safetensors")
+
+
+def test_a_full_disk_is_an_expected_error(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk; safetensors raises no OSError."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(StorageError, match="cannot write") as full:
+            save_weights(core.make_model(), tmp_path / "w.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert full.value.exit_code == 74
