@@ -52,7 +52,7 @@ def train(attempt: Attempt, state: TrainState) -> TrainState:
         if _due(plan.log_every, state) or stopping:
             attempt.recorder.log(state, result)  # on a GPU this waits for all steps since the last
         state.seconds += time.monotonic() - started
-        better = _due(plan.validation_every, state) and _validate(attempt, state)
+        better = _due(plan.validation_every, state) and _validate(attempt, state, result)
         if better or stopping or _due(plan.checkpoint_every, state):
             _check_finite(attempt, state, result, now=True)
             attempt.recorder.collect(state)
@@ -72,11 +72,14 @@ def _due(every: int, state: TrainState) -> bool:
     return state.step % every == 0 or state.finished is not None
 
 
-def _validate(attempt: Attempt, state: TrainState) -> bool:
+def _validate(attempt: Attempt, state: TrainState, result: StepResult) -> bool:
     """Measure, record, and count towards patience; gives whether it is the best so far."""
     if attempt.validation is None:
         return False
     loss = validation_loss(attempt.trainable, attempt.validation)
+    if not math.isfinite(loss):
+        attempt.recorder.validation(state, loss, better=False)
+        raise _diverged("validation loss", state, result)
     state.last_validation = loss
     better = state.best_loss is None or loss < state.best_loss
     if better:
@@ -108,9 +111,9 @@ def _is_agreement_point(attempt: Attempt, state: TrainState) -> bool:
 
 def _agree_on_time(attempt: Attempt, state: TrainState) -> bool:
     """Whether any process was asked to stop. A budget in hours goes by the main process' clock."""
-    if not _is_agreement_point(attempt, state):
-        return False
     processes = attempt.trainable.processes
+    if processes.count > 1 and not _is_agreement_point(attempt, state):
+        return False
     asked, seconds = processes.sum(
         float(bool(attempt.stop)), state.seconds if processes.is_main else 0.0
     )
@@ -135,8 +138,12 @@ def _check_finite(attempt: Attempt, state: TrainState, result: StepResult, *, no
     # The norm is that of the gradient summed over all processes: all of them see the same number.
     if now and not math.isfinite(float(result.gradient_norm)):
         attempt.recorder.log(state, result)
-        raise Diverged(
-            f"the gradient is no longer finite at step {state.step:,}; the last checkpoint is good",
-            hint="a lower rate in a new run: optimizer.learning_rate="
-            f"{result.learning_rate / 3:.2g} -o ANOTHER_FOLDER",
-        )
+        raise _diverged("gradient", state, result)
+
+
+def _diverged(what: str, state: TrainState, result: StepResult) -> Diverged:
+    return Diverged(
+        f"the {what} is no longer finite at step {state.step:,}; the last checkpoint is good",
+        hint="a lower rate in a new run: optimizer.learning_rate="
+        f"{result.learning_rate / 3:.2g} -o ANOTHER_FOLDER",
+    )

@@ -64,7 +64,7 @@ class Panel:
         )
 
     def _validation_line(self, line: dict[str, Any]) -> str:
-        best = "  (best so far)" if line["best"] else f"  (best {self._state.best_loss:.4f})"
+        best = "  (best so far)" if line["best"] else f"  (best {self._best()})"
         return (
             f"step {self._progress()}  validation loss {line['validation_loss']:.4f}  "
             f"perplexity {console.number(line['validation_perplexity'])}  "

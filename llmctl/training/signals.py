@@ -26,7 +26,8 @@ class StopRequest:
 def listen_for_stop() -> Iterator[StopRequest]:
     """SIGTERM, SIGHUP and Ctrl-C end the current step, save and leave with 75.
 
-    A second Ctrl-C leaves at once with 130; the last checkpoint is valid.
+    A second Ctrl-C leaves at once with 130; the last checkpoint is valid. A signal that is ignored
+    stays so: `nohup` ignores SIGHUP, and a shell SIGINT for what it starts in the background.
     """
     request = StopRequest()
 
@@ -39,7 +40,8 @@ def listen_for_stop() -> Iterator[StopRequest]:
             console.note("stopping after this step; press Ctrl-C again to leave at once")
 
     numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    before = {number: signal.signal(number, handle) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
         yield request
     finally:

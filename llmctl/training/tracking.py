@@ -76,6 +76,7 @@ class Recorder:
         )
 
     def validation(self, state: TrainState, loss: float, *, better: bool) -> None:
+        self.collect(state)  # the time until here is not counted below, so its tokens must not be
         self._write(
             {
                 "step": state.step,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import core
@@ -12,8 +13,10 @@ import pytest
 import torch
 
 from llmctl.errors import Diverged, Stopped
+from llmctl.training import loop
 from llmctl.training.loop import train
 from llmctl.training.settings import WarmupStableDecay
+from llmctl.training.step import StepResult
 
 
 def lines_of(folder: Path) -> list[dict[str, float]]:
@@ -60,6 +63,17 @@ def test_a_signal_stops_after_the_step_and_saves(tmp_path: Path) -> None:
     assert stopped.value.exit_code == 75
 
 
+def test_alone_on_a_gpu_a_signal_is_answered_at_the_next_step(tmp_path: Path) -> None:
+    """Several processes agree at a line of the log; one has nobody to wait for."""
+    fixture = core.make_fixture(tmp_path, log_every=100, validation_every=100)
+    fixture.attempt.stop.signal_name = "SIGTERM"
+    fixture.state.step = 1
+    on_gpu = SimpleNamespace(count=1, is_main=True, device=torch.device("cuda"), sum=lambda *v: v)
+    trainable = replace(fixture.attempt.trainable, processes=on_gpu)  # type: ignore[arg-type]
+
+    assert loop._agree_on_time(replace(fixture.attempt, trainable=trainable), fixture.state)
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(tmp_path: Path) -> None:
     fixture = core.make_fixture(tmp_path, steps=10)
     with torch.no_grad():
@@ -70,6 +84,39 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(tmp_path: Path)
 
     assert fixture.saved == []
     assert lines_of(tmp_path)[0]["loss"] is None
+
+
+def test_a_validation_loss_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
+    """The gradient is that of the weights before the step, and still finite when they blow up."""
+    fixture = core.make_fixture(
+        tmp_path, steps=10, validation=True, validation_every=1, rate=1e30, clip=None
+    )
+
+    with pytest.raises(Diverged, match="validation loss is no longer finite at step 1"):
+        train(fixture.attempt, fixture.state)
+
+    assert fixture.saved == []
+    assert fixture.state.best_loss is None
+    assert lines_of(tmp_path)[-1]["validation_loss"] is None
+
+
+def test_validation_between_two_lines_leaves_its_tokens_out_of_the_rate(tmp_path: Path) -> None:
+    """The next line's time begins after the validation, so its tokens must begin there too."""
+    fixture = core.make_fixture(tmp_path)
+    recorder, state = fixture.attempt.recorder, fixture.state
+    before, after = (
+        StepResult(torch.tensor(1.0), torch.tensor(number), torch.tensor(1.0), 1e-3)
+        for number in (100.0, 7.0)
+    )
+
+    recorder.add(before)
+    recorder.validation(state, 1.0, better=True)
+    recorder.add(after)
+    recorder.collect(state)
+
+    assert lines_of(tmp_path)[0]["tokens"] == 100
+    assert recorder._tokens == 7
+    assert state.tokens == 107
 
 
 def test_a_checkpoint_between_two_lines_keeps_their_sums(tmp_path: Path) -> None:
