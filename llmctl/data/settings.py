@@ -64,6 +64,6 @@ class DataSettings(SplittingSettings):
     block_length: int | None = Field(
         default=None,
         ge=1,
-        description="Tokens that one training row predicts. None: the model's positions, capped by "
-        "the preset.",
+        description="Tokens that one training row predicts. None: the model's positions, 1024 at "
+        "most.",
     )

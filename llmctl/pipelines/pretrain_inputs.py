@@ -146,7 +146,7 @@ def _positions(recipe: PretrainRecipe) -> int:
     lengths = [
         config[name] for name in ("n_positions", "max_position_embeddings") if name in config
     ]
-    return min(lengths, default=_LONGEST_DEFAULT_BLOCK)
+    return min([*lengths, _LONGEST_DEFAULT_BLOCK])
 
 
 def _summary(blocks: Blocks, place: str) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedModel
 
 from llmctl.data.blocks import Blocks
 from llmctl.data.order import block_order
-from llmctl.errors import DataError
+from llmctl.errors import DataError, UsageError
 from llmctl.models import build
 from llmctl.models.heads import CausalLogits
 from llmctl.models.load import load_causal_model
@@ -21,7 +22,11 @@ from llmctl.recipe.schema import PretrainRecipe
 from llmctl.training import planning
 from llmctl.training.batches import Int64Array, MakeBatch
 from llmctl.training.optimizers import build_optimizers, default_learning_rate
-from llmctl.training.precision import choose_precision, measure_peak_flops
+from llmctl.training.precision import (
+    choose_precision,
+    measure_peak_flops,
+    use_repeatable_kernels,
+)
 from llmctl.training.processes import Processes
 from llmctl.training.schedules import decay_start, warmup_steps
 from llmctl.training.settings import Schedule
@@ -48,6 +53,7 @@ def build_parts(
     recipe: PretrainRecipe, inputs: Inputs, processes: Processes, record: RunRecord
 ) -> Parts:
     """Model → loss module → optimizers → plan. What `auto` chose is frozen in run.json."""
+    use_repeatable_kernels(recipe.compute.deterministic)
     precision = choose_precision(
         record.frozen("precision", _precision_name(recipe, processes)), processes.device
     )
@@ -60,7 +66,8 @@ def build_parts(
         build.recompute_activations(model)
     plan, schedule = _plan(recipe, inputs, model, processes, record)
     module = LossModule(CausalLogits(model), recipe.objective.loss)
-    if record.frozen("compile", _compiles(recipe, processes.device, plan.total_steps)):
+    compiles = _compiles(recipe, processes.device, plan.total_steps)
+    if compiles if recipe.compute.compile != "auto" else record.frozen("compile", compiles):
         module.compile()
     optimizers = build_optimizers(recipe.optimizer, model, _learning_rate(recipe, model, record))
     trainable = Trainable(
@@ -114,12 +121,10 @@ def _batch(recipe: PretrainRecipe, blocks: Blocks, indices: Int64Array, rows: In
 def _build_model(recipe: PretrainRecipe, inputs: Inputs) -> PreTrainedModel:
     settings, vocabulary = recipe.model, inputs.vocabulary
     if settings.path is None:
-        config = build.fresh_config(
-            settings, vocabulary_size=vocabulary.size, bos_id=vocabulary.bos_id,
-            eos_id=vocabulary.eos_id,
-        )  # fmt: skip
-        build.check_positions(config, inputs.block_length)
-        return build.fresh_model(config, derive_seed(recipe.seed, "weights"))
+        try:
+            return _fresh_model(recipe, inputs)
+        except (ValueError, StrictDataclassError) as error:
+            raise UsageError(f"model.config does not fit {settings.preset}: {error}") from error
     model = load_causal_model(settings.path, device="cpu", dtype="float32")
     build.forget_padding(model)
     build.set_dropout(model, settings.dropout)
@@ -132,6 +137,22 @@ def _build_model(recipe: PretrainRecipe, inputs: Inputs) -> PreTrainedModel:
             hint="leave tokenizer.path out to use the model's own tokenizer",
         )
     return model
+
+
+def _fresh_model(recipe: PretrainRecipe, inputs: Inputs) -> PreTrainedModel:
+    vocabulary = inputs.vocabulary
+    config = build.fresh_config(
+        recipe.model, vocabulary_size=vocabulary.size, bos_id=vocabulary.bos_id,
+        eos_id=vocabulary.eos_id,
+    )  # fmt: skip
+    build.check_positions(config, inputs.block_length)
+    if config.vocab_size < vocabulary.size:
+        raise UsageError(
+            f"model.config.vocab_size is {config.vocab_size:,}, but the tokenizer has "
+            f"{vocabulary.size:,} tokens",
+            hint="leave it out: it follows from the tokenizer",
+        )
+    return build.fresh_model(config, derive_seed(recipe.seed, "weights"))
 
 
 def _plan(

@@ -28,7 +28,10 @@ LOCK = "lock"
 
 # What may change between two attempts at one run without changing what is computed. A changed
 # budget is looked at by itself.
-_FREE = ("title", "logging.", "checkpoints.", "budget.", "batch.micro_batch_size", "compute.")
+_FREE = (
+    "title", "logging.", "checkpoints.", "budget.", "batch.micro_batch_size", "compute.compile",
+    "compute.gradient_checkpointing", "compute.deterministic",
+)  # fmt: skip
 _SECRET = re.compile(r"(token|secret|password|key)=|^hf_|://[^/]*@", re.IGNORECASE)
 
 

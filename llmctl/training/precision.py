@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import AbstractContextManager, nullcontext
 
@@ -31,6 +32,14 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
+
+
+def use_repeatable_kernels(only: bool) -> None:
+    """Whether torch takes only kernels that repeat bit for bit; before the first matrix product,
+    since cuBLAS reads its variable then."""
+    if only:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(only)
 
 
 def measure_peak_flops(device: torch.device, dtype: torch.dtype) -> float:

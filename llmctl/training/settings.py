@@ -52,6 +52,12 @@ class Adafactor(Section):
     clip_threshold: float = Field(1.0, gt=0, description="Root mean square of an update, at most")
     warmup_init: bool = Field(False, description="Relative step starts small: 1e-6 times the step")
 
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        if self.warmup_init and self.learning_rate is not None:
+            raise ValueError("warmup_init belongs to the relative step: leave learning_rate out")
+        return self
+
 
 class Muon(Section):
     """Muon (Jordan et al. 2024) for hidden matrices; AdamW for embeddings, head, norms, biases."""
