@@ -79,6 +79,7 @@ class RunRecord:
 
     def __init__(self, folder: Path, content: dict[str, Any], *, writes: bool = True) -> None:
         self.folder, self.content, self._writes = folder, content, writes
+        self._holds = self.is_finished
 
     @classmethod
     def open(
@@ -106,10 +107,15 @@ class RunRecord:
         return self.content.get("status") == "finished"
 
     def update(self, **values: Any) -> None:
-        """Replace top-level entries and write the file."""
+        """Replace top-level entries and write the file.
+
+        That of a finished run stays as it is, a record of what made the model, until another
+        attempt is under way.
+        """
         self.content.update(values)
         self.content["updated"] = _now()
-        if self._writes:
+        self._holds = self._holds and self.is_finished
+        if self._writes and not self._holds:
             files.write_json(self.folder / RUN_RECORD, self.content)
 
     def begin_attempt(self, recipe: Section, num_processes: int, argv: Sequence[str]) -> None:

@@ -158,3 +158,17 @@ def test_rows_are_as_long_as_the_model_takes_but_1024_at_most(
         lengths.append(files.read_json(run / "run.json")["data"]["block_length"])
 
     assert lengths == [16, 1024]
+
+
+def test_a_command_that_trains_nothing_leaves_the_record_of_a_finished_run_alone(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    """A cosine run cannot be prolonged: the model there is still one of 12 steps."""
+    llmctl("pretrain", recipe, "-o", tmp_path / "run")
+    before = (tmp_path / "run" / "run.json").read_bytes()
+
+    repeated = llmctl("pretrain", recipe, "-o", tmp_path / "run")
+    refused = llmctl("pretrain", recipe, "budget.steps=24", "-o", tmp_path / "run")
+
+    assert (repeated.code, refused.code) == (0, 78)
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
