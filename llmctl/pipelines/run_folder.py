@@ -41,9 +41,12 @@ def lock(folder: Path) -> Iterator[None]:
 
     Raises:
         Locked: another process holds it.
+        StorageError: there is no such place to write in.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as stream:
+    with files.storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / LOCK).open("a+")
+    with opened as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -172,3 +172,12 @@ def test_a_command_that_trains_nothing_leaves_the_record_of_a_finished_run_alone
 
     assert (repeated.code, refused.code) == (0, 78)
     assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_a_run_folder_that_cannot_be_made_is_a_storage_error(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    outcome = llmctl("pretrain", recipe, "-o", tmp_path / "a.txt" / "run")
+
+    assert outcome.code == 74
+    assert "Traceback" not in outcome.err
