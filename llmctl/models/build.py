@@ -154,19 +154,6 @@ def check_positions(config: PretrainedConfig, block_length: int) -> None:
         )
 
 
-def check_vocabulary(config: PretrainedConfig, vocabulary_size: int) -> None:
-    """
-    Raises:
-        UsageError: the tokenizer gives ids that the model has no row for.
-    """
-    if config.vocab_size < vocabulary_size:
-        raise UsageError(
-            f"model.config.vocab_size is {config.vocab_size:,}, but the tokenizer has "
-            f"{vocabulary_size:,} tokens",
-            hint="leave model.config.vocab_size out: it follows from the tokenizer",
-        )
-
-
 def strip_vocabulary_padding(model: PreTrainedModel, vocabulary_size: int) -> None:
     """Cut the rows off that no token uses, so that the saved folder has the tokenizer's size."""
     if model.config.vocab_size > vocabulary_size:

@@ -116,8 +116,10 @@ def judge_threads(
 def look_at_memory() -> Iterator[Finding]:
     import psutil
 
+    from llmctl.training.memory import container_limit
+
     memory = psutil.virtual_memory()
-    limit = _container_limit()
+    limit = container_limit()
     total = min(memory.total, limit or memory.total)
     free = min(memory.available, total)
     advice = "choose a small preset or a smaller batch.micro_batch_size"
@@ -221,15 +223,3 @@ def _processor_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _container_limit() -> int | None:
-    """Bytes that a container may use (control groups, version 2, then 1)."""
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(path).read_text(encoding="utf-8").strip()
-        except OSError:
-            continue
-        if text.isdigit() and int(text) < 2**60:
-            return int(text)
-    return None

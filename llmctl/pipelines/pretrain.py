@@ -76,7 +76,7 @@ def _run(
     parts = build_parts(recipe, inputs, processes, record)
     state = find_start(folder, parts, processes)
     if state.finished is None:
-        record.update(status="running")
+        record.begin_training(recipe)
         _train(recipe, folder, inputs, parts, state, record)
     elif record.is_finished:
         console.note(f"{folder} is finished; nothing to do")

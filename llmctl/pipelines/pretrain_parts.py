@@ -21,6 +21,7 @@ from llmctl.randomness import derive_seed
 from llmctl.recipe.schema import PretrainRecipe
 from llmctl.training import planning
 from llmctl.training.batches import Int64Array, MakeBatch
+from llmctl.training.memory import free_memory
 from llmctl.training.optimizers import build_optimizers, default_learning_rate
 from llmctl.training.precision import (
     choose_precision,
@@ -173,6 +174,7 @@ def _plan(
         "micro_batch_size",
         processes.from_main(_micro_batch_size(recipe, inputs, model, processes, rows)),
     )
+    minutes = recipe.checkpoints.every_minutes
     warmup = record.frozen("warmup_steps", warmup_steps(recipe.schedule, total))
     plan = Plan(
         rows_per_step=rows,
@@ -184,6 +186,7 @@ def _plan(
         validation_every=record.frozen("validation_every", every.validation),
         checkpoint_every=recipe.checkpoints.every_steps
         or record.frozen("checkpoint_every", every.checkpoint),
+        checkpoint_seconds=minutes * 60 if minutes is not None else None,
         log_every=recipe.logging.every_steps or record.frozen("log_every", every.log),
         patience=recipe.validation.patience,
     )  # fmt: skip
@@ -207,6 +210,7 @@ def _micro_batch_size(
             checkpointing=recipe.compute.gradient_checkpointing,
         ),
         device=processes.device,
+        memory=free_memory(processes.device, processes.count),
     )
 
 

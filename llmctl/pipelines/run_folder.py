@@ -135,6 +135,13 @@ class RunRecord:
             attempts=int(self.content.get("attempts", 0)) + 1,
         )
 
+    def begin_training(self, recipe: Section) -> None:
+        """Training is under way: `recipe.yaml` repeats it, with the budget as it is now."""
+        self.update(status="running")
+        if self._writes:
+            text = render_recipe(recipe, with_defaults=True)
+            files.write_text(self.folder / "recipe.yaml", text)
+
     def fail(self, failure: LlmctlError) -> None:
         """Note why an attempt ended early; a finished run stays finished."""
         status = {Stopped: "stopped", Diverged: "diverged"}.get(type(failure), "failed")

@@ -40,6 +40,7 @@ def train(attempt: Attempt, state: TrainState) -> TrainState:
         Diverged: the loss or the gradient is no longer finite; nothing of it is saved.
     """
     plan = attempt.plan
+    saved = time.monotonic()
     while state.finished is None:
         started = time.monotonic()
         factor = rate_factor(attempt.schedule, state.step, state.total_steps, state.decay_from)
@@ -47,16 +48,17 @@ def train(attempt: Attempt, state: TrainState) -> TrainState:
         state.step += 1
         attempt.recorder.add(result)
 
-        stopping = _agree_on_time(attempt, state)
+        stopping, overdue = _agree_on_time(attempt, state, started - saved)
         _finish_when_spent(state)
         if _due(plan.log_every, state) or stopping:
             attempt.recorder.log(state, result)  # on a GPU this waits for all steps since the last
         state.seconds += time.monotonic() - started
         better = _due(plan.validation_every, state) and _validate(attempt, state, result)
-        if better or stopping or _due(plan.checkpoint_every, state):
+        if better or stopping or overdue or _due(plan.checkpoint_every, state):
             _check_finite(attempt, state, result, now=True)
             attempt.recorder.collect(state)
             attempt.save(state)
+            saved = time.monotonic()
         else:
             _check_finite(attempt, state, result, now=_is_agreement_point(attempt, state))
         if stopping and state.finished is None:
@@ -109,18 +111,26 @@ def _is_agreement_point(attempt: Attempt, state: TrainState) -> bool:
     )
 
 
-def _agree_on_time(attempt: Attempt, state: TrainState) -> bool:
-    """Whether any process was asked to stop. A budget in hours goes by the main process' clock."""
+def _agree_on_time(
+    attempt: Attempt, state: TrainState, seconds_since_save: float
+) -> tuple[bool, bool]:
+    """Whether any process was asked to stop, and whether a checkpoint is overdue.
+
+    Times are by the main process' clock, a budget in hours too.
+    """
     processes = attempt.trainable.processes
     if processes.count > 1 and not _is_agreement_point(attempt, state):
-        return False
-    asked, seconds = processes.sum(
-        float(bool(attempt.stop)), state.seconds if processes.is_main else 0.0
+        return False, False
+    limit = attempt.plan.checkpoint_seconds
+    overdue = limit is not None and seconds_since_save > limit
+    on_main = 1.0 if processes.is_main else 0.0
+    asked, seconds, save = processes.sum(
+        float(bool(attempt.stop)), on_main * state.seconds, on_main * overdue
     )
     if attempt.plan.hours is not None and state.total_steps is None:
         _follow_clock(attempt.schedule, state, seconds / 3600 / attempt.plan.hours)
         state.hours = attempt.plan.hours
-    return asked > 0
+    return asked > 0, save > 0
 
 
 def _follow_clock(schedule: Schedule, state: TrainState, share_of_time: float) -> None:

@@ -10,7 +10,6 @@ import torch
 
 from llmctl.training.settings import SGD, Adafactor, AdamW, Muon, Optimizer
 
-NamedParameters = list[tuple[str, torch.nn.Parameter]]
 _LEAST_LEARNING_RATE = 1e-4
 
 
@@ -30,8 +29,7 @@ def build_optimizers(
     settings: Optimizer, model: torch.nn.Module, learning_rate: float
 ) -> list[torch.optim.Optimizer]:
     """One optimizer, or two for Muon. Each group's `peak` is its rate before the schedule."""
-    parameters = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    optimizers = _BUILDERS[type(settings)](settings, parameters, learning_rate)
+    optimizers = _BUILDERS[type(settings)](settings, model, learning_rate)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
@@ -61,51 +59,51 @@ def _own_rate(optimizers: Iterable[torch.optim.Optimizer]) -> float:
     return 0.0
 
 
-def _groups(parameters: NamedParameters, weight_decay: float) -> list[dict[str, Any]]:
+def _parameters(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _groups(parameters: list[torch.nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Decay pulls matrices to zero; biases and norms have no reason to be small."""
-    matrices = [p for _, p in parameters if p.ndim >= 2]
-    others = [p for _, p in parameters if p.ndim < 2]
     groups = [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
 
 
-def _adamw(
-    settings: AdamW | Muon, parameters: NamedParameters, learning_rate: float
-) -> list[torch.optim.Optimizer]:
-    return [
-        torch.optim.AdamW(
-            _groups(parameters, settings.weight_decay),
-            lr=learning_rate,
-            betas=(settings.beta1, settings.beta2),
-            eps=settings.epsilon,
-            fused=True,
-        )
-    ]
+def _adamw(settings: AdamW, model: torch.nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    return [_adamw_over(_parameters(model), settings, rate)]
 
 
-def _sgd(
-    settings: SGD, parameters: NamedParameters, learning_rate: float
-) -> list[torch.optim.Optimizer]:
-    groups = _groups(parameters, settings.weight_decay)
+def _adamw_over(
+    parameters: list[torch.nn.Parameter], settings: AdamW | Muon, rate: float
+) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        _groups(parameters, settings.weight_decay),
+        lr=rate,
+        betas=(settings.beta1, settings.beta2),
+        eps=settings.epsilon,
+        fused=True,
+    )
+
+
+def _sgd(settings: SGD, model: torch.nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    groups = _groups(_parameters(model), settings.weight_decay)
     return [
-        torch.optim.SGD(
-            groups, lr=learning_rate, momentum=settings.momentum, nesterov=settings.nesterov
-        )
+        torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.nesterov)
     ]
 
 
 def _adafactor(
-    settings: Adafactor, parameters: NamedParameters, learning_rate: float
+    settings: Adafactor, model: torch.nn.Module, rate: float
 ) -> list[torch.optim.Optimizer]:
     from transformers.optimization import Adafactor as TransformersAdafactor
 
     relative = settings.learning_rate is None
     optimizer = TransformersAdafactor(
-        _groups(parameters, settings.weight_decay),
-        lr=None if relative else learning_rate,
+        _groups(_parameters(model), settings.weight_decay),
+        lr=None if relative else rate,
         relative_step=relative,
         scale_parameter=relative,
         warmup_init=settings.warmup_init,
@@ -114,26 +112,27 @@ def _adafactor(
     return [optimizer]
 
 
-def _muon(
-    settings: Muon, parameters: NamedParameters, learning_rate: float
-) -> list[torch.optim.Optimizer]:
+def _muon(settings: Muon, model: torch.nn.Module, rate: float) -> list[torch.optim.Optimizer]:
     """Muon takes the matrices inside the layers; a table of embeddings is no linear map."""
-    hidden = [(n, p) for n, p in parameters if p.ndim == 2 and not _is_table(n)]
-    chosen = {id(p) for _, p in hidden}
-    others = [(n, p) for n, p in parameters if id(p) not in chosen]
+    tables = _tables(model)
+    parameters = _parameters(model)
+    hidden = [p for p in parameters if p.ndim == 2 and id(p) not in tables]
+    chosen = {id(p) for p in hidden}
     muon = torch.optim.Muon(
-        [p for _, p in hidden],
-        lr=learning_rate,
+        hidden,
+        lr=rate,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
         adjust_lr_fn="match_rms_adamw",
     )
-    return [muon, *_adamw(settings, others, learning_rate)]
+    return [muon, _adamw_over([p for p in parameters if id(p) not in chosen], settings, rate)]
 
 
-def _is_table(name: str) -> bool:
-    parts = name.split(".")
-    return any(part in {"wte", "wpe", "lm_head", "embed_out"} or "embed" in part for part in parts)
+def _tables(model: torch.nn.Module) -> set[int]:
+    """Ids of the embeddings and of the output head: they look rows up, or score them."""
+    modules = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    return {id(module.weight) for module in [*modules, head] if module is not None}
 
 
 _BUILDERS: dict[type, Callable[..., list[torch.optim.Optimizer]]] = {

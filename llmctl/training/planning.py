@@ -90,17 +90,18 @@ def intervals(
 
 def choose_micro_batch_size(
     batch: BatchSettings, *, own_rows: int, block_length: int, bytes_per_token: float,
-    device: torch.device,
+    device: torch.device, memory: float,
 ) -> int:  # fmt: skip
     """Rows per forward pass: what fits in a share of free memory and is still useful, evenly cut.
 
     Args:
         own_rows: rows of a step on one process.
         bytes_per_token: activations kept for one token, see `activation_bytes_per_token`.
+        memory: bytes free for one process.
     """
     if batch.micro_batch_size is not None:
         return min(batch.micro_batch_size, own_rows)
-    fitting = int(_MEMORY_SHARE * free_memory(device) / (bytes_per_token * block_length))
+    fitting = int(_MEMORY_SHARE * memory / (bytes_per_token * block_length))
     useful = -(-_USEFUL_TOKENS.get(device.type, _USEFUL_TOKENS["cpu"]) // block_length)
     largest = max(1, min(own_rows, fitting, useful))
     passes = -(-own_rows // largest)
@@ -117,12 +118,3 @@ def activation_bytes_per_token(
     layer = 34.0 * width + 2.0 * heads * block_length
     kept = layers * width + layer if checkpointing else layers * layer
     return 4.0 * (kept + 4.0 * vocabulary_size)
-
-
-def free_memory(device: torch.device) -> float:
-    """Bytes free on the device; on a CPU, of the machine."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    import psutil
-
-    return float(psutil.virtual_memory().available)

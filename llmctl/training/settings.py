@@ -132,7 +132,10 @@ class Budget(Section):
     tokens: Positive | None = Field(None, description="Training tokens, rounded up to whole steps")
     epochs: float | None = Field(None, gt=0, description="Passes over the training data")
     hours: float | None = Field(
-        None, gt=0, description="Hours of training; needs the constant or wsd schedule"
+        None,
+        gt=0,
+        description="Hours of training steps (validating and saving come on top); needs the "
+        "constant or wsd schedule",
     )
 
     @model_validator(mode="after")
@@ -192,6 +195,9 @@ class CheckpointSettings(Section):
 
     every_steps: Positive | None = Field(
         None, description="Steps between checkpoints; none: at every validation"
+    )
+    every_minutes: float | None = Field(
+        30.0, gt=0, description="Save also when so many minutes have passed; none: never"
     )
     keep: int = Field(2, ge=2, description="Latest checkpoints kept, beside the best one")
     export: Literal["best", "last"] = Field(

@@ -54,5 +54,7 @@ class Plan:
     hours: float | None
     validation_every: int
     checkpoint_every: int
+    checkpoint_seconds: float | None
+    """A checkpoint is also saved when so many seconds have passed since the last."""
     log_every: int
     patience: int | None

@@ -181,6 +181,8 @@ def test_a_finished_run_can_be_prolonged_where_the_schedule_allows(
     assert f"going on from step {step}" in prolonged.err
     assert losses(tmp_path / "short") == losses(tmp_path / "long")
     assert weights(tmp_path / "short") == weights(tmp_path / "long")
+    saved = [(tmp_path / name / "recipe.yaml").read_text() for name in ("short", "long")]
+    assert saved[0] == saved[1]
 
 
 def test_a_cosine_run_cannot_be_prolonged(

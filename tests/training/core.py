@@ -70,7 +70,8 @@ def make_fixture(
     plan = Plan(
         rows_per_step=rows, micro_batch_size=micro, block_length=LENGTH,
         total_steps=None if hours else steps, decay_from=None, hours=hours,
-        validation_every=validation_every, checkpoint_every=3, log_every=log_every,
+        validation_every=validation_every, checkpoint_every=3, checkpoint_seconds=None,
+        log_every=log_every,
         patience=patience,
     )  # fmt: skip
     trainable = Trainable(

@@ -34,6 +34,16 @@ def test_a_run_ends_with_its_budget_and_saves_at_the_end(tmp_path: Path) -> None
     assert [line["step"] for line in lines_of(tmp_path)] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_a_checkpoint_is_saved_when_its_time_has_come(tmp_path: Path) -> None:
+    """No interval in steps is due at step 1 or 2; zero seconds have always passed."""
+    fixture = core.make_fixture(tmp_path, steps=3)
+    plan = replace(fixture.attempt.plan, checkpoint_seconds=1e-9)
+
+    train(replace(fixture.attempt, plan=plan), fixture.state)
+
+    assert fixture.saved == [1, 2, 3]
+
+
 def test_tokens_counts_targets_only(tmp_path: Path) -> None:
     fixture = core.make_fixture(tmp_path, steps=1, rows=3)
 

@@ -38,7 +38,7 @@ def test_a_batch_in_tokens_is_rounded_to_rows() -> None:
 def choose(own_rows: int, bytes_per_token: float, asked: int | None = None) -> int:
     return choose_micro_batch_size(
         BatchSettings(micro_batch_size=asked), own_rows=own_rows, block_length=128,
-        bytes_per_token=bytes_per_token, device=torch.device("cpu"),
+        bytes_per_token=bytes_per_token, device=torch.device("cpu"), memory=1e9,
     )  # fmt: skip
 
 
