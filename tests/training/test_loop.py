@@ -81,7 +81,9 @@ def test_alone_on_a_gpu_a_signal_is_answered_at_the_next_step(tmp_path: Path) ->
     on_gpu = SimpleNamespace(count=1, is_main=True, device=torch.device("cuda"), sum=lambda *v: v)
     trainable = replace(fixture.attempt.trainable, processes=on_gpu)  # type: ignore[arg-type]
 
-    assert loop._agree_on_time(replace(fixture.attempt, trainable=trainable), fixture.state)
+    attempt = replace(fixture.attempt, trainable=trainable)
+    stopping, overdue = loop._agree_on_time(attempt, fixture.state, seconds_since_save=1.0)
+    assert (stopping, overdue) == (True, False)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(tmp_path: Path) -> None:
