@@ -9,7 +9,7 @@ from llmctl import console, files
 from llmctl.errors import SettingsMismatch
 from llmctl.evaluation.reload import check_reload
 from llmctl.models.build import set_special_tokens, strip_vocabulary_padding
-from llmctl.models.load import quiet_transformers
+from llmctl.models.save import save_model
 from llmctl.pipelines.checkpointing import load_best
 from llmctl.pipelines.pretrain_inputs import Inputs
 from llmctl.pipelines.pretrain_parts import Parts
@@ -57,8 +57,7 @@ def _write(
         model, bos_id=vocabulary.bos_id, eos_id=vocabulary.eos_id, pad_id=vocabulary.pad_id
     )
     model.config.use_cache = True
-    with quiet_transformers():
-        model.save_pretrained(folder)
+    save_model(model, folder)
     positions = getattr(model.config, "max_position_embeddings", None)
     tokenizer = load_tokenizer(str(inputs.tokenizer_folder))
     save_tokenizer(tokenizer, folder, max_length=positions)

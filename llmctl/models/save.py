@@ -1,0 +1,34 @@
+"""Save a model as a folder that transformers 4.57 and 5 read alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from llmctl.files import read_json, write_json
+from llmctl.models.load import quiet_transformers
+
+
+def save_model(model: PreTrainedModel, folder: Path) -> None:
+    """Write weights as safetensors, and the configuration."""
+    with quiet_transformers():
+        model.save_pretrained(folder)
+    path = folder / "config.json"
+    write_json(path, portable_config(read_json(path)))
+
+
+def portable_config(config: dict[str, Any]) -> dict[str, Any]:
+    """A `config.json` that both versions read.
+
+    transformers 5 writes the base of rotary positions into `rope_parameters`, which 4.57 does not
+    look at: it would silently take 10,000.
+
+    >>> portable_config({"rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"}})
+    {'rope_parameters': {'rope_theta': 500000.0, 'rope_type': 'default'}, 'rope_theta': 500000.0}
+    """
+    rope = config.get("rope_parameters")
+    if isinstance(rope, dict) and "rope_theta" in rope:
+        return {**config, "rope_theta": rope["rope_theta"]}
+    return config
