@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ import pytest
 # Before huggingface_hub is imported, which reads them once: no test may try the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+# Tiny models gain nothing from a second thread, and two threads a process wait for each other when
+# tests, or the processes they start, share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,22 @@ class Outcome:
     err: str
 
 
+@pytest.fixture(autouse=True)
+def _loud() -> Iterator[None]:
+    """A command line that was told to be quiet must not silence the next test."""
+    yield
+    from llmctl import console
+
+    console.configure(quiet=False)
+
+
 @pytest.fixture
 def llmctl(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run a command line in this process: `llmctl("recipe", "list").code == 0`."""
-    from llmctl import console
     from llmctl.cli.main import run
 
     def call(*words: object) -> Outcome:
         capfd.readouterr()
-        console.configure(quiet=False)
         code = run([str(word) for word in words])
         captured = capfd.readouterr()
         return Outcome(code, captured.out, captured.err)
