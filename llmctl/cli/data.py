@@ -82,7 +82,7 @@ def prepare(
     )
     manifest = pipeline.prepare(sources, settings, output, fresh=fresh)
     _show(pipeline.as_record(manifest, output), json, lambda: pipeline.render(manifest, output))
-    console.note(f"next: llmctl data pack {output} --tokenizer TOKENIZER -o {output}-tokens")
+    console.note(f"next: llmctl tokenizer train {output} --kind bpe -o {output}-tokenizer")
 
 
 @app.command(epilog="Example: llmctl data pack data/mine --tokenizer gpt2 -o data/mine-tokens")
@@ -122,7 +122,10 @@ def pack(
     )
     record = {"folders": [part.as_record() for part in packed]}
     _show(record, json, lambda: pipeline.render(packed))
-    console.note(f"next: llmctl pretrain gpt-tiny data.train={output} tokenizer.path={tokenizer}")
+    console.note(
+        f"next: llmctl pretrain gpt-tiny data.train={output} tokenizer.path={tokenizer} "
+        "-o runs/first"
+    )
 
 
 @app.command(epilog="Example: llmctl data preview data/mine-tokens --tokenizer gpt2 --rows 2")

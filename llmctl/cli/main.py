@@ -24,7 +24,7 @@ from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
 
 app = typer.Typer(
     name="llmctl",
-    help="From raw text to a pretrained, finetuned and judged language model.",
+    help="From raw text to a pretrained and judged language model.",
     epilog="First steps: llmctl recipe list; llmctl pretrain gpt-tiny -o runs/first",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich help costs 0.15 s at every start

@@ -66,6 +66,7 @@ def evaluate(
     task = EVALUATIONS.get(request.settings.task)
     parsed = [parse_gate(gate, task.metrics) for gate in gates]
     if output is not None:
+        _check_output(output)
         remove_reports(output)
     created, start = datetime.now(UTC), time.monotonic()
     outcome = task.evaluate(request)
@@ -86,6 +87,20 @@ def evaluate(
     if output is not None:
         write_reports(result, output)
     return result
+
+
+def _check_output(folder: Path) -> None:
+    """
+    Raises:
+        UsageError: a file, or a run folder, whose own results.json would be lost.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is a file; a folder to write was expected")
+    if (folder / "run.json").exists():
+        raise UsageError(
+            f"-o {folder} is a run folder, which has a results.json of its own",
+            hint=f"-o {folder / 'eval'}",
+        )
 
 
 def _checked(values: dict[str, Any]) -> EvaluationSettings:

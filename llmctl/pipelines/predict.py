@@ -160,6 +160,7 @@ def _made_with(request: PredictionRequest, task: PredictionTask) -> dict[str, An
     """What predictions depend on beside their row."""
     return {
         "task": request.task,
+        "input": str(request.input),
         "model_sha256": weights_fingerprint(model_folder(request.model)),
         "column": request.column or task.column,
         **task.decisive(request.settings),

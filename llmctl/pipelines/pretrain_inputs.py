@@ -74,7 +74,12 @@ def prepare_inputs(
     block_length = recipe.data.block_length or _positions(recipe)
     train = _open(recipe, places["train"], block_length)
     validation = None
-    if places["validation"] is not None:
+    if places["validation"] is None:
+        console.warn(
+            "there is no text to validate on, so the last checkpoint becomes the model; "
+            "name some with data.validation=FILE"
+        )
+    else:
         validation = _open(recipe, places["validation"], block_length)
     record.update(
         tokenizer={"sha256": vocabulary.sha256, "size": vocabulary.size},

@@ -102,6 +102,6 @@ def summarize(results: dict[str, Any]) -> str:
     run = shlex.quote(str(Path(results["model"]).parent))
     return (
         console.table(["pretraining", ""], rows)
-        + f"\n\nnext: llmctl eval {run}"
+        + f"\n\nnext: llmctl eval {run}{'' if found else ' --data FILE'}"
         + f"\n      llmctl predict {run} --task generation --prompt 'Once'"
     )

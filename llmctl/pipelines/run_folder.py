@@ -18,9 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from llmctl import __version__, console, files
-from llmctl.errors import Diverged, LlmctlError, Locked, SettingsMismatch, Stopped
+from llmctl.errors import (
+    Diverged,
+    LlmctlError,
+    Locked,
+    SettingsMismatch,
+    Stopped,
+    UsageError,
+)
 from llmctl.recipe.render import render_recipe
 from llmctl.section import Section
+from llmctl.training.checkpoints import list_checkpoints
 from llmctl.training.processes import Processes
 
 RUN_RECORD = "run.json"
@@ -41,8 +49,11 @@ def lock(folder: Path) -> Iterator[None]:
 
     Raises:
         Locked: another process holds it.
+        UsageError: a file has that name.
         StorageError: there is no such place to write in.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is a file; a folder to write was expected")
     with files.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         opened = (folder / LOCK).open("a+")
@@ -97,7 +108,12 @@ class RunRecord:
         there = files.read_json(path) if processes.is_main and path.exists() else None
         there = processes.from_main(there)
         record = cls(folder, there or _fresh(recipe), writes=processes.is_main)
-        if there:
+        if there and _nothing_trained(folder, there):
+            again = there["recipe"] == recipe.model_dump(mode="json", by_alias=True)
+            if there["status"] == "failed" or not again:
+                processes.on_main(lambda: _clear(folder))
+                return cls.open(folder, recipe, processes, argv)
+        elif there:
             check_same_settings(record, recipe)
         elif processes.is_main:
             files.remove_temporaries(folder)
@@ -167,6 +183,20 @@ def _fresh(recipe: Section) -> dict[str, Any]:
         "seed": getattr(recipe, "seed", None),
         "recipe": recipe.model_dump(mode="json", by_alias=True),
     }
+
+
+def _nothing_trained(folder: Path, content: dict[str, Any]) -> bool:
+    return content.get("status") in ("preparing", "failed") and not list_checkpoints(
+        folder / "checkpoints"
+    )
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an attempt that failed before its first step has left."""
+    for name in ("tokenizer", "data"):
+        files.remove_folder(folder / name)
+    for name in (RUN_RECORD, "recipe.yaml", "metrics.jsonl"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def check_same_settings(record: RunRecord, recipe: Section) -> None:

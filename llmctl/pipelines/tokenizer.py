@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from llmctl import console
+from llmctl import console, files
 from llmctl.data.inputs import InputFile, find_inputs
 from llmctl.data.read_report import ReadReport
 from llmctl.data.settings import ReadingSettings
 from llmctl.data.sources import read_inputs
 from llmctl.errors import UsageError
+from llmctl.pipelines.fingerprints import fingerprint, fingerprint_sha256
 from llmctl.tokenization.families import family_of
 from llmctl.tokenization.load import load_tokenizer, vocabulary_of
 from llmctl.tokenization.measure import measure
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _MEASURED_BYTES = 20_000_000
+_RECORD = "llmctl-training.json"
+"""In the tokenizer's folder: what it was made with, so that a repeated command finds it done."""
 
 
 def settings_from_words(
@@ -61,7 +64,14 @@ def train(
         InputMissing, DataError, NetworkError: see `read_documents`.
     """
     family_of(settings)  # before anything is read
-    _check_free(folder, fresh=fresh)
+    made_with = {
+        **settings.model_dump(mode="json"),
+        "sources_sha256": fingerprint_sha256(fingerprint(sources), reading),
+    }
+    done = _check_free(folder, made_with, fresh=fresh)
+    if done is not None:
+        console.note(f"{folder} is finished; nothing to do")
+        return done
     report = ReadReport()
     with _Bars(find_inputs(sources)) as bars:
         report.on_bytes = bars.read
@@ -69,13 +79,15 @@ def train(
         trained = train_tokenizer(texts, settings, folder, on_progress=bars.show)
     _say_set_aside(report)
     tokenizer = load_tokenizer(str(folder))
-    return {
+    result = {
         "folder": str(folder),
         "training": {**trained.as_dict(), "rows_set_aside": report.set_aside_rows},
         **_describe(tokenizer),
         "measured_on": "a part of the text it was trained on",
         "measured": measure(tokenizer, trained.excerpt).as_dict(),
     }
+    files.write_json(folder / _RECORD, {"made_with": made_with, "result": result})
+    return result
 
 
 def inspect(
@@ -121,15 +133,24 @@ def _describe(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     }
 
 
-def _check_free(folder: Path, *, fresh: bool) -> None:
+def _check_free(folder: Path, made_with: dict[str, Any], *, fresh: bool) -> dict[str, Any] | None:
+    """What the same training gave before; none when the folder is free, or to be replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is a file; a folder to write was expected")
     if not folder.exists() or not any(folder.iterdir()):
-        return
+        return None
     if not (folder / "tokenizer_config.json").exists():
         raise UsageError(f"{folder} holds other things than a tokenizer", hint="give another -o")
-    if not fresh:
+    if fresh:
+        return None
+    record = files.read_json(folder / _RECORD) if (folder / _RECORD).exists() else {}
+    if record.get("made_with") != made_with:
         raise UsageError(
-            f"{folder} holds a tokenizer already", hint="give another -o, or --fresh to replace it"
+            f"{folder} holds another tokenizer already",
+            hint="give another -o, or --fresh to replace it",
         )
+    result: dict[str, Any] = record["result"]
+    return result
 
 
 def _texts(

@@ -134,6 +134,40 @@ def test_other_settings_are_refused_with_what_differs(
     assert "hint: use another -o, or --fresh" in outcome.err
 
 
+def test_a_mistake_before_the_first_step_does_not_take_the_folder(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    """The hint of the first message, typed, works."""
+    first = llmctl("pretrain", recipe, "data.block_length=100000", "-o", tmp_path / "run")
+    second = llmctl("pretrain", recipe, "data.block_length=32", "-o", tmp_path / "run")
+
+    assert first.code == 2
+    assert "hint: data.block_length=32" in first.err
+    assert second.code == 0, second.err
+    assert files.read_json(tmp_path / "run" / "run.json")["data"]["block_length"] == 32
+
+
+def test_an_output_that_is_a_file_is_refused(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "a.txt"
+    for words in (("pretrain", recipe), ("tokenizer", "train", text, "--vocab-size", 300)):
+        outcome = llmctl(*words, "-o", text)
+        assert outcome.code == 2
+        assert "is a file; a folder to write was expected" in outcome.err
+
+
+def test_reports_are_not_written_into_a_run(
+    llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
+) -> None:
+    llmctl("pretrain", recipe, "-o", tmp_path / "run")
+    outcome = llmctl("eval", tmp_path / "run", "-o", tmp_path / "run")
+
+    assert outcome.code == 2
+    assert f"hint: -o {tmp_path / 'run' / 'eval'}" in outcome.err
+    assert llmctl("pretrain", recipe, "-o", tmp_path / "run").code == 0
+
+
 def test_fresh_keeps_the_old_run_aside(
     llmctl: Callable[..., Any], recipe: Path, tmp_path: Path
 ) -> None:
