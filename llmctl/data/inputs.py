@@ -76,6 +76,11 @@ def is_prepared(folder: Path) -> bool:
 def _find(source: str, split: str) -> list[InputFile]:
     if source.startswith(BUNDLED):
         return _find(str(bundled_data(source.removeprefix(BUNDLED))), split)
+    if source.startswith(("http://", "https://")):
+        raise InputMissing(
+            f"{source} is an address, and files are read; nothing is fetched from the network",
+            hint=f"curl -O {source}",
+        )
     path = Path(source).expanduser()
     if source == STANDARD_INPUT:
         return [_once(STANDARD_INPUT)]

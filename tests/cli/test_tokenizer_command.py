@@ -29,6 +29,22 @@ def test_train_writes_a_folder_and_reports(llmctl: Run, text_file: Path, tmp_pat
     assert len(AutoTokenizer.from_pretrained(tmp_path / "tok")) == 300
 
 
+def test_training_again_says_it_is_finished_and_other_settings_are_refused(
+    llmctl: Run, text_file: Path, tmp_path: Path
+) -> None:
+    words = ("tokenizer", "train", text_file, "-o", tmp_path / "tok", "--vocab-size")
+    first = llmctl(*words, 300)
+    again = llmctl(*words, 300)
+    other = llmctl(*words, 320)
+    text_file.write_text("other text " * 50, encoding="utf-8")
+    changed = llmctl(*words, 300)
+
+    assert (first.code, again.code, other.code, changed.code) == (0, 0, 2, 2)
+    assert "is finished; nothing to do" in again.err
+    assert again.out == first.out
+    assert "holds another tokenizer already" in other.err
+
+
 def test_train_prints_one_json_object(llmctl: Run, text_file: Path, tmp_path: Path) -> None:
     outcome = llmctl(
         "tokenizer", "train", text_file, "--kind", "wordpiece", "--lowercase", "--vocab-size", 250,

@@ -106,3 +106,10 @@ def test_a_pipe_is_read_once_like_standard_input(tmp_path: Path) -> None:
     writer.start()
     assert texts(pipe) == ["one", "two"]
     writer.join()
+
+
+def test_an_address_is_not_fetched() -> None:
+    with pytest.raises(InputMissing, match=r"https://example\.com/a\.txt is an address") as caught:
+        find_inputs(["https://example.com/a.txt"])
+
+    assert caught.value.hint == "curl -O https://example.com/a.txt"
