@@ -54,7 +54,7 @@ def test_the_report_of_prepare_is_a_table(llmctl: Llmctl, tmp_path: Path, source
     lines = outcome.out.splitlines()
     assert lines[0].split() == ["source", "rows", "documents", "empty", "set", "aside"]
     assert lines[2].split() == [str(source), "50", "50", "0", "0"]
-    assert "next: llmctl data pack" in outcome.err
+    assert "next: llmctl tokenizer train" in outcome.err
 
 
 def test_repeating_prepare_and_pack_ends_at_once(
