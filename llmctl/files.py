@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llmctl.errors import DataError, InputMissing, StorageError
+from llmctl.errors import DataError, InputMissing, StorageError, UsageError
 
 TEMPORARY_PREFIX = ".tmp-"
 _CHUNK_BYTES = 1 << 20
@@ -84,6 +84,15 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             except json.JSONDecodeError:
                 continue
     return rows
+
+
+def check_output_folder(folder: Path) -> None:
+    """
+    Raises:
+        UsageError: what `-o` names is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is a file; a folder to write was expected")
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from llmctl import files
 from llmctl.data.settings import ReadingSettings
 from llmctl.errors import UsageError
 from llmctl.evaluation.gates import hold_gates, parse_gate
@@ -94,8 +95,7 @@ def _check_output(folder: Path) -> None:
     Raises:
         UsageError: a file, or a run folder, whose own results.json would be lost.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder} is a file; a folder to write was expected")
+    files.check_output_folder(folder)
     if (folder / "run.json").exists():
         raise UsageError(
             f"-o {folder} is a run folder, which has a results.json of its own",

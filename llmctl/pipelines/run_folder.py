@@ -24,7 +24,6 @@ from llmctl.errors import (
     Locked,
     SettingsMismatch,
     Stopped,
-    UsageError,
 )
 from llmctl.recipe.render import render_recipe
 from llmctl.section import Section
@@ -52,8 +51,7 @@ def lock(folder: Path) -> Iterator[None]:
         UsageError: a file has that name.
         StorageError: there is no such place to write in.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder} is a file; a folder to write was expected")
+    files.check_output_folder(folder)
     with files.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         opened = (folder / LOCK).open("a+")

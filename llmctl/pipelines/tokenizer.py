@@ -135,8 +135,7 @@ def _describe(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
 
 def _check_free(folder: Path, made_with: dict[str, Any], *, fresh: bool) -> dict[str, Any] | None:
     """What the same training gave before; none when the folder is free, or to be replaced."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder} is a file; a folder to write was expected")
+    files.check_output_folder(folder)
     if not folder.exists() or not any(folder.iterdir()):
         return None
     if not (folder / "tokenizer_config.json").exists():
