@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedModel
 
+from llmctl.models.body_and_head import body_and_head, is_body_and_head
 from llmctl.models.isolation import same_piece
-from llmctl.models.probe import evaluating, probe_ids
 
 _OF_SEGMENTS = ("seg_embed", "r_s_bias")
 
@@ -28,7 +28,7 @@ class PermutedLogits(torch.nn.Module):
         for name, parameter in model.named_parameters():
             if name.endswith(_OF_SEGMENTS):
                 parameter.requires_grad_(False)
-        self.head_apart = _is_body_and_head(model)
+        self.head_apart = is_body_and_head(model, use_mems=False)
 
     def forward(
         self,
@@ -53,26 +53,11 @@ class PermutedLogits(torch.nn.Module):
         if pieces is not None:
             apart = ~same_piece(pieces, pieces)[:, 0]
             hidden_from = hidden_from.masked_fill(apart, 1.0)
-        inputs = {"perm_mask": hidden_from, "target_mapping": target_mapping.to(dtype)}
+        inputs = {
+            "input_ids": input_ids, "perm_mask": hidden_from,
+            "target_mapping": target_mapping.to(dtype), "use_mems": False,
+        }  # fmt: skip
         if self.head_apart:
-            return _body_and_head(self.model, input_ids, inputs)
-        whole: torch.Tensor = self.model(input_ids, **inputs, use_mems=False).logits
+            return body_and_head(self.model, **inputs)
+        whole: torch.Tensor = self.model(**inputs).logits
         return whole
-
-
-def _body_and_head(
-    model: PreTrainedModel, input_ids: torch.Tensor, inputs: dict[str, torch.Tensor]
-) -> torch.Tensor:
-    hidden = model.base_model(input_ids, **inputs, use_mems=False).last_hidden_state
-    logits: torch.Tensor = model.get_output_embeddings()(hidden)
-    return logits
-
-
-@torch.no_grad()
-def _is_body_and_head(model: PreTrainedModel) -> bool:
-    if model.get_output_embeddings() is None or model.base_model is model:
-        return False
-    with evaluating(model):
-        ids = probe_ids(model)
-        whole = model(ids, use_mems=False).logits
-        return torch.equal(_body_and_head(model, ids, {}), whole)
