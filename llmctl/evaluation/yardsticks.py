@@ -54,18 +54,31 @@ def unigram_yardstick(
             f"the training counts are of {size:,} ids, but id {highest:,} was scored: "
             "they belong to another tokenizer"
         )
-    counts = training_counts.astype(np.float64)
-    scored = np.zeros(size, dtype=np.float64)
-    scored[: len(scored_counts)] = scored_counts[:size]
-    log_p = np.log(counts + 1) - math.log(counts.sum() + size)
-    loss = -math.fsum(scored * log_p) / scored.sum()
-    tokens = int(counts.sum())
+    tokens = int(training_counts.sum())
     return Yardstick(
-        "unigram", metric, math.exp(loss),
+        "unigram", metric, math.exp(unigram_loss(training_counts, scored_counts[:size])),
         f"token frequencies of {tokens:,} training tokens, add-one smoothing over {size:,} ids, "
         "scored on the same tokens",
         {"training_tokens": tokens},
     )  # fmt: skip
+
+
+def unigram_loss(training_counts: Counts, scored_counts: Counts) -> float:
+    """Nats per scored token of a guess by frequency alone, one added to each count.
+
+    Args:
+        training_counts: how often each id occurs in the training data, [V].
+        scored_counts: how often each id was scored, [V or fewer]; at least one was.
+
+    >>> round(unigram_loss(np.array([2, 0]), np.array([1, 1])), 4)  # 3/4 and 1/4
+    0.837
+    """
+    size = len(training_counts)
+    counts = training_counts.astype(np.float64)
+    scored = np.zeros(size, dtype=np.float64)
+    scored[: len(scored_counts)] = scored_counts
+    log_p = np.log(counts + 1) - math.log(counts.sum() + size)
+    return -math.fsum(scored * log_p) / float(scored.sum())
 
 
 def ngram_yardstick(

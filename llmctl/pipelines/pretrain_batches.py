@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmctl.evaluation.yardsticks import unigram_loss
 from llmctl.objectives.base import Batch, Objective
 from llmctl.pipelines.pretrain_inputs import Inputs
 from llmctl.recipe.schema import PretrainRecipe
@@ -65,23 +66,13 @@ def context_free_losses(
     make_batch, targets = training_batches(recipe, inputs), inputs.objective.targets
     counts = _count(make_batch, targets, len(inputs.train))
     held_out = _count(validation.make_batch, targets, validation.num_rows)
+    none = np.zeros(0, dtype=np.int64)
     return {
-        name: cross_entropy_of_counts(counts.get(name, np.zeros(0)), found)
+        name: unigram_loss(_sum(counts.get(name, none), np.zeros_like(found)), found)
+        if found.any()
+        else 0.0
         for name, found in held_out.items()
     }
-
-
-def cross_entropy_of_counts(counts: NDArray[Any], held_out: NDArray[Any]) -> float:
-    """Mean negative log frequency of held-out targets, in nats, one added to each count.
-
-    >>> round(cross_entropy_of_counts(np.array([2, 0]), np.array([1, 1])), 4)  # 3/4 and 1/4
-    0.837
-    """
-    size = max(len(counts), len(held_out))
-    known = np.zeros(size)
-    known[: len(counts)] = counts
-    losses = -np.log((known + 1.0) / (known.sum() + size))
-    return float((losses[: len(held_out)] * held_out).sum() / max(held_out.sum(), 1))
 
 
 def _count(
