@@ -92,8 +92,12 @@ def preview(
     objective = objective or CausalLM()
     places = packed_places(sources)
     found = load_tokenizer(tokenizer) if tokenizer is not None else None
+    vocabulary: Any = None
+    if found is not None:
+        vocabulary = vocabulary_of(found)
+        objective.check(vocabulary)
     if places is not None:
-        looked_at = _Rows(objective, places[0], block_length, found, seed)
+        looked_at = _Rows(objective, places[0], block_length, found, vocabulary, seed)
         numbers = np.arange(min(rows, len(looked_at.corpus)))
         return Preview(name, looked_at.in_order(numbers), [], len(looked_at.corpus))
     # Bad rows are shown as a warning here, whatever their share.
@@ -111,11 +115,8 @@ def preview(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "packed"
         beginning = _Beginning(documents, rows * (block_length + 1))
-        vocabulary = vocabulary_of(found)
-        objective.check(vocabulary)
-        layout = objective.layout(block_length, vocabulary)
-        beginning.pack(found, layout, folder)
-        looked_at = _Rows(objective, folder, block_length, found, seed)
+        beginning.pack(found, vocabulary, objective.layout(block_length, vocabulary), folder)
+        looked_at = _Rows(objective, folder, block_length, found, vocabulary, seed)
         views = looked_at.as_read(np.arange(min(rows, len(looked_at.corpus))))
     report.warn()
     return Preview(name, views, [])
@@ -126,7 +127,7 @@ class _Rows:
 
     def __init__(
         self, objective: Objective, folder: Path, block_length: int,
-        tokenizer: PreTrainedTokenizerBase | None, seed: int,
+        tokenizer: PreTrainedTokenizerBase | None, vocabulary: Any, seed: int,
     ) -> None:  # fmt: skip
         if tokenizer is None and objective != CausalLM():
             raise UsageError(
@@ -134,10 +135,7 @@ class _Rows:
                 hint="--tokenizer FOLDER names the one that the folder was packed with",
             )
         self.objective = objective
-        vocabulary: Any = None if tokenizer is None else vocabulary_of(tokenizer)
         self.vocabulary = vocabulary
-        if tokenizer is not None:
-            objective.check(vocabulary)
         self.decode: Decode = tokenizer.decode if tokenizer is not None else _numbers
         self.corpus = open_corpus(
             {"text": folder}, objective, block_length, vocabulary, seed=seed
@@ -179,8 +177,9 @@ class _Beginning:
     def __init__(self, documents: Iterator[Document], tokens: int) -> None:
         self._documents, self._wanted = documents, tokens
 
-    def pack(self, tokenizer: PreTrainedTokenizerBase, layout: Layout, folder: Path) -> None:
-        vocabulary = vocabulary_of(tokenizer)
+    def pack(
+        self, tokenizer: PreTrainedTokenizerBase, vocabulary: Any, layout: Layout, folder: Path
+    ) -> None:
         marks = marks_of(layout)
         encode = encoder_for(tokenizer, marks)
 
