@@ -1,0 +1,1 @@
+"""Metrics: (predictions, references) → named numbers with signature and per-example statistics."""
