@@ -1,0 +1,322 @@
+"""Text classification: one label, several labels, or a number, for a text or a pair of texts.
+
+A linear layer on the first token's representation (Devlin et al. 2019, section 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from llmctl.errors import DataError
+from llmctl.metrics.base import Measured
+from llmctl.registry import nearest
+from llmctl.section import Names
+from llmctl.tasks.base import Arrays, Baseline, Encoded, Example, Feature, Problem, RowRefused, Task
+from llmctl.tasks.columns import number_in, text_in
+from llmctl.tasks.encoding import encode_texts
+
+if TYPE_CHECKING:
+    import torch
+
+Kind = Literal["single", "multi", "regression"]
+_MODEL_KINDS = {
+    "single": "single_label_classification",
+    "multi": "multi_label_classification",
+    "regression": "regression",
+}
+_MOST_CLASSES_OF_NUMBERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """A text, perhaps a second one, and its label: a word, several words or a number."""
+
+    text: str
+    pair: str | None
+    label: str | tuple[str, ...] | float | None
+
+
+class TextClassification(Task):
+    """Settings of text classification and regression."""
+
+    name: Literal["text-classification"] = "text-classification"
+    heads: ClassVar[tuple[str, ...]] = ("sequence-classification",)
+    problem_kinds: ClassVar[tuple[str, ...]] = ("unknown_label", "empty_class", "no_label")
+
+    text: str = Field("text", description="Column of the text; a number where there is no header")
+    text_pair: str | None = Field(None, description="Column of a second text, for pairs")
+    label: str = Field(
+        "label", description="Column of the label; a number where there is no header"
+    )
+    kind: Kind | None = Field(
+        None,
+        description="single: one label of several; multi: any number of labels; regression: a "
+        "number. None: multi where rows hold lists, else single",
+    )
+    labels: Names | None = Field(
+        None, description="All labels, in the model's order; none: those of the training data"
+    )
+    separator: str | None = Field(
+        None, description="What stands between the labels of a text in one column: `,` or `|`"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of each target spread over all labels (single only)"
+    )
+    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+        None,
+        description="What a label's rows count in the loss: balanced (all labels alike), or a "
+        "number for each; single only",
+    )
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Probability from which a label is given (multi only)"
+    )
+    weights: list[float] | None = Field(
+        None, description="Settled from class_weights: a weight for each label"
+    )
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind in ("multi", "regression") and (self.label_smoothing or self.class_weights):
+            raise ValueError("label_smoothing and class_weights go with task.kind=single")
+        if self.kind == "regression" and self.labels is not None:
+            raise ValueError("labels go with classes; a regression has none")
+        return self
+
+    @property
+    def main_metric(self) -> str:  # type: ignore[override]
+        return {"multi": "f1_micro", "regression": "spearman"}.get(self.kind or "", "accuracy")
+
+    def text_column(self) -> str | None:
+        return self.text
+
+    # Rows -------------------------------------------------------------------------------------
+
+    def example(self, row: Mapping[str, Any], *, labelled: bool = True) -> LabelledText:
+        """
+        >>> TextClassification().example({"text": "Good.", "label": 1})
+        LabelledText(text='Good.', pair=None, label='1')
+        """
+        text = text_in(row, self.text)
+        pair = text_in(row, self.text_pair) if self.text_pair is not None else None
+        if not labelled and row.get(self.label) is None:
+            return LabelledText(text, pair, None)
+        return LabelledText(text, pair, self._label(row))
+
+    def _label(self, row: Mapping[str, Any]) -> str | tuple[str, ...] | float:
+        if self.kind == "regression":
+            return number_in(row, self.label)
+        value = row.get(self.label)
+        if isinstance(value, str) and self.separator is not None:
+            value = [part.strip() for part in value.split(self.separator) if part.strip()]
+        if isinstance(value, list) and self.kind != "single":
+            return tuple(sorted({_word(part, self.label) for part in value}))
+        word = _word(value, self.label)
+        return (word,) if self.kind == "multi" else word
+
+    def settle(self, examples: Sequence[Example]) -> Self:
+        kind = self.kind or _kind_of(examples)
+        if kind == "regression":
+            return self.model_copy(update={"kind": kind})
+        labels = self.labels or _in_order({label for one in examples for label in _labels(one)})
+        if len(labels) < (1 if kind == "multi" else 2):
+            raise DataError(
+                f"column {self.label!r} of the training data holds {len(labels)} label"
+                f"{'' if len(labels) == 1 else 's'} ({', '.join(labels) or 'none'}); at least two "
+                "were expected",
+                hint="task.label=COLUMN names another column",
+            )
+        settled = self.model_copy(update={"kind": kind, "labels": labels})
+        return settled.model_copy(update={"weights": settled._weights(examples)})
+
+    def _weights(self, examples: Sequence[Example]) -> list[float] | None:
+        """A weight for each label; `balanced` is rows / (labels × rows of the label)."""
+        assert self.labels is not None
+        if self.class_weights is None:
+            return None
+        if isinstance(self.class_weights, dict):
+            unknown = sorted(set(self.class_weights) - set(self.labels))
+            if unknown:
+                raise DataError(
+                    f"task.class_weights names {unknown[0]!r}, which is no label",
+                    hint=f"labels are {', '.join(self.labels)}",
+                )
+            return [self.class_weights.get(label, 1.0) for label in self.labels]
+        counts = [sum(label in _labels(one) for one in examples) for label in self.labels]
+        return [len(examples) / (len(counts) * count) if count else 0.0 for count in counts]
+
+    def problems(self, examples: Sequence[Example]) -> Iterator[Problem]:
+        if self.labels is None:
+            return
+        known, seen = set(self.labels), set()
+        for number, example in enumerate(examples):
+            labels = _labels(example)
+            seen.update(labels)
+            for label in labels:
+                if label not in known:
+                    close = nearest(label, self.labels)
+                    meant = f"; did you mean {close!r}?" if close else ""
+                    yield Problem("unknown_label", number, f"label {label!r} is unknown{meant}")
+        for label in self.labels:
+            if label not in seen:
+                yield Problem("empty_class", None, f"no row has the label {label!r}")
+
+    def show(self, example: Example) -> list[tuple[str, str]]:
+        content: LabelledText = example.content
+        pair = [("second text", content.pair)] if content.pair is not None else []
+        label = content.label
+        shown = ", ".join(label) if isinstance(label, tuple) else str(label)
+        return [("text", content.text), *pair, ("label", shown)]
+
+    # Features ---------------------------------------------------------------------------------
+
+    def model_options(self) -> dict[str, Any]:
+        assert self.kind is not None
+        names = self.labels or [self.label]
+        return {
+            "num_labels": len(names),
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: number for number, name in enumerate(names)},
+            "problem_type": _MODEL_KINDS[self.kind],
+        }
+
+    def encode(self, examples: Sequence[Example], tokenizer: Any, *, labelled: bool) -> Encoded:
+        assert self.max_length is not None
+        texts = [one.content.text for one in examples]
+        pairs = [one.content.pair for one in examples] if self.text_pair is not None else None
+        arrays, cut = encode_texts(tokenizer, texts, pairs, self.max_length)
+        features = []
+        for number, (own, example) in enumerate(zip(arrays, examples, strict=True)):
+            if labelled:
+                own["labels"] = self._target(example.content.label)
+            features.append(Feature((number,), own))
+        return Encoded(features, truncated=sum(cut))
+
+    @property
+    def fixed(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({"labels"})
+
+    def _target(self, label: Any) -> Any:
+        if self.kind == "regression":
+            return np.asarray(label, dtype=np.float32)
+        assert self.labels is not None
+        if self.kind == "single":
+            return np.asarray(self.labels.index(label), dtype=np.int64)
+        return np.asarray([name in label for name in self.labels], dtype=np.float32)
+
+    # The model --------------------------------------------------------------------------------
+
+    def outputs(self, model: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"logits": model(**{k: v for k, v in batch.items() if k != "labels"})}
+
+    def loss(
+        self, outputs: dict[str, torch.Tensor], batch: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Cross-entropy, or its yes-or-no form summed over labels and divided by their number, or
+        squared error; one target a row."""
+        import torch
+
+        logits, labels = outputs["logits"].float(), batch["labels"]
+        functional = torch.nn.functional
+        if self.kind == "regression":
+            return ((logits[:, 0] - labels) ** 2).sum()[None]
+        if self.kind == "multi":
+            found = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+            return found.mean(1).sum()[None]
+        weights = None if self.weights is None else logits.new_tensor(self.weights)
+        return functional.cross_entropy(
+            logits, labels, weight=weights, reduction="sum", label_smoothing=self.label_smoothing
+        )[None]
+
+    # Predictions ------------------------------------------------------------------------------
+
+    def predictions(
+        self, examples: Sequence[Example], features: Sequence[Feature], outputs: Sequence[Arrays]
+    ) -> list[dict[str, Any]]:
+        return [self._answer(found["logits"].astype(np.float64)) for found in outputs]
+
+    def _answer(self, logits: Any) -> dict[str, Any]:
+        if self.kind == "regression":
+            return {"prediction": float(logits[0])}
+        assert self.labels is not None
+        if self.kind == "multi":
+            chances = 1 / (1 + np.exp(-logits))
+            given = [
+                name for name, p in zip(self.labels, chances, strict=True) if p >= self.threshold
+            ]
+            return {"prediction": given, "probabilities": self._named(chances)}
+        chances = np.exp(logits - logits.max())
+        chances /= chances.sum()
+        best = self.labels[int(chances.argmax())]
+        return {"prediction": best, "probabilities": self._named(chances)}
+
+    def _named(self, chances: Any) -> dict[str, float]:
+        assert self.labels is not None
+        return {name: float(p) for name, p in zip(self.labels, chances, strict=True)}
+
+    def measure(
+        self, examples: Sequence[Example], predictions: Sequence[Mapping[str, Any]]
+    ) -> list[Measured]:
+        from llmctl.tasks.classification_metrics import measure
+
+        assert self.kind is not None
+        return measure(
+            self.kind, self.labels, [one["prediction"] for one in predictions],
+            [one.content.label for one in examples],
+        )  # fmt: skip
+
+    def baseline(self, train: Sequence[Example], examples: Sequence[Example]) -> Baseline:
+        if self.kind == "regression":
+            mean = float(np.mean([one.content.label for one in train]))
+            return Baseline("mean", "the mean of the training rows", [mean] * len(examples))
+        assert self.labels is not None
+        counts = [sum(label in _labels(one) for one in train) for label in self.labels]
+        best = self.labels[int(np.argmax(counts))]
+        answer: Any = [best] if self.kind == "multi" else best
+        return Baseline(
+            "most frequent", "the most frequent training label", [answer] * len(examples)
+        )
+
+
+def _word(value: Any, column: str) -> str:
+    """A label as a text: numbers and truth values as they are written."""
+    if isinstance(value, str):
+        value = value.strip()
+        if value:
+            return str(value)
+    elif isinstance(value, bool | int):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    elif isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    elif isinstance(value, float):
+        return repr(value)
+    raise RowRefused(f"column {column!r} holds no label")
+
+
+def _labels(example: Example) -> Iterable[str]:
+    label = example.content.label
+    if label is None:
+        return ()
+    return label if isinstance(label, tuple) else (str(label),)
+
+
+def _kind_of(examples: Sequence[Example]) -> Kind:
+    several = any(isinstance(one.content.label, tuple) for one in examples)
+    return "multi" if several else "single"
+
+
+def _in_order(labels: Iterable[str]) -> list[str]:
+    """Numbers by size, words by their letters.
+
+    >>> _in_order({"10", "9"}), _in_order({"b", "a"})
+    (['9', '10'], ['a', 'b'])
+    """
+    found = sorted(labels)
+    try:
+        return sorted(found, key=float)
+    except ValueError:
+        return found
