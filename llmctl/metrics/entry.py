@@ -45,3 +45,12 @@ class MetricEntry:
     measure: Callable[[Sequence[Any], Sequence[Any], Any], Measured]
     description: str
     needs_references: bool = True
+
+
+def called_with(
+    function: Callable[..., Measured],
+) -> Callable[[Sequence[Any], Sequence[Any], Section], Measured]:
+    """The `measure` of an entry whose settings are, name for name, the keywords of `function`."""
+    return lambda predictions, references, settings: function(
+        predictions, references, **dict(settings)
+    )

@@ -48,6 +48,16 @@ def texts(predictions: Sequence[Any]) -> list[str]:
     return list(predictions)
 
 
+def reference_counts(pairs: Sequence[tuple[str, Sequence[str]]]) -> int | str:
+    """How many references an example has, for a signature: `var` where that differs.
+
+    >>> reference_counts([("a", ["b"]), ("c", ["d", "e"])])
+    'var'
+    """
+    counts = {len(references) for _, references in pairs}
+    return counts.pop() if len(counts) == 1 else "var"
+
+
 def _check_list(value: Any, name: str) -> None:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise UsageError(
