@@ -149,7 +149,7 @@ def _read_state(place: Path, step: int) -> TrainState:
     best = state.best_step
     if best is not None and not (place / checkpoints.folder_name(best)).exists():
         # Going back past a later best: the earlier one was pruned, so the next one found counts.
-        state.best_loss = state.best_step = None
+        state.best_rank = state.best_loss = state.best_step = None
     return state
 
 

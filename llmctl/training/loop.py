@@ -84,9 +84,10 @@ def _validate(attempt: Attempt, state: TrainState, result: StepResult) -> bool:
         attempt.recorder.validation(state, found, better=False)
         raise _diverged("validation loss", state, result)
     state.last_validation = loss
-    better = state.best_loss is None or loss < state.best_loss
+    better = state.best_rank is None or found.rank < state.best_rank
     if better:
-        state.best_loss, state.best_step, state.best_parts = loss, state.step, found.parts
+        state.best_rank, state.best_loss, state.best_step = found.rank, loss, state.step
+        state.best_parts, state.best_scores = found.parts, found.scores
         state.validations_without_better = 0
     else:
         state.validations_without_better += 1

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _PLAIN_SECONDS = 10.0
+_SCORES_SHOWN = 2
 
 
 class Panel:
@@ -68,6 +69,7 @@ class Panel:
         parts = "".join(
             f"  {name} {value:.4f}" for name, value in line.get("validation_losses", {}).items()
         )
+        parts += "".join(f"  {name} {value:.4f}" for name, value in self._scores(line).items())
         if "validation_perplexity" in line:
             parts = f"  perplexity {console.number(line['validation_perplexity'])}"
         return (
@@ -127,7 +129,16 @@ class Panel:
 
     def _best(self) -> str:
         state = self._state
-        return "-" if state.best_loss is None else f"{state.best_loss:.4f} @ {state.best_step:,}"
+        if state.best_loss is None:
+            return "-"
+        value = state.best_scores.get(self._plan.metric, state.best_loss)
+        return f"{value:.4f} @ {state.best_step:,}"
+
+    def _scores(self, line: dict[str, Any]) -> dict[str, float]:
+        """The first few scores of a validation, the one that chooses before the others."""
+        scores: dict[str, float] = line.get("scores", {})
+        names = sorted(scores, key=lambda name: name != self._plan.metric)
+        return {name: scores[name] for name in names[:_SCORES_SHOWN]}
 
     def _rate(self) -> str:
         value = self._shown.get("tokens_per_second")

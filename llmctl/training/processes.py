@@ -79,6 +79,14 @@ class Processes:
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
+    def gather(self, own: list[T]) -> list[T]:
+        """The lists of all processes, one after another, on every process."""
+        if self.count == 1:
+            return own
+        parts: list[list[T]] = [[] for _ in range(self.count)]
+        dist.all_gather_object(parts, own)
+        return [value for part in parts for value in part]
+
     def wait(self) -> None:
         self.accelerator.wait_for_everyone()
 

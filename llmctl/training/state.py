@@ -19,8 +19,12 @@ class TrainState:
     """Seconds of training, over all attempts."""
     best_loss: float | None = None
     best_step: int | None = None
+    best_rank: float | None = None
+    """What the best step was chosen by, the lower the better: the loss, unless a score is."""
     best_parts: dict[str, float] = field(default_factory=dict)
     """Each part of the validation loss at the best step."""
+    best_scores: dict[str, float] = field(default_factory=dict)
+    """Scores of the answers to held-out rows at the best step."""
     validations_without_better: int = 0
     last_validation: float | None = None
     total_steps: int | None = None
@@ -44,6 +48,8 @@ class TrainState:
             value["window_losses"] = [value.pop("window_loss")]
             if value.get("best_loss") is not None:
                 value["best_parts"] = {"loss": value["best_loss"]}
+        if "best_rank" not in value:  # written when the loss alone chose
+            value = {**value, "best_rank": value.get("best_loss")}
         return cls(**value)
 
 
@@ -65,3 +71,5 @@ class Plan:
     """A checkpoint is also saved when so many seconds have passed since the last."""
     log_every: int
     patience: int | None
+    metric: str = "loss"
+    """What checkpoints are chosen by: the validation loss, or a score."""

@@ -96,11 +96,7 @@ class Recorder:
             {
                 "step": state.step,
                 "validation_loss": found.loss,
-                **(
-                    {"validation_perplexity": math.exp(min(found.loss, 700.0))}
-                    if len(self.parts.names) == 1
-                    else self._named(found.parts, "validation_")
-                ),
+                **self._beside_loss(found),
                 "best": better,
                 "tokens": state.tokens,
                 "epoch": self.epoch(state),
@@ -128,6 +124,14 @@ class Recorder:
 
     def close(self) -> None:
         self.panel.end()
+
+    def _beside_loss(self, found: Validated) -> dict[str, Any]:
+        """What a validation says beside its loss: scores, parts of the loss, or the perplexity."""
+        if found.scores:
+            return {"scores": found.scores}
+        if len(self.parts.names) == 1:
+            return {"validation_perplexity": math.exp(min(found.loss, 700.0))}
+        return self._named(found.parts, "validation_")
 
     def _named(self, means: dict[str, float], prefix: str = "") -> dict[str, Any]:
         """The parts of a loss for a line; a single one is the loss itself."""

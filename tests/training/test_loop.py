@@ -123,7 +123,7 @@ def test_validation_between_two_lines_leaves_its_tokens_out_of_the_rate(tmp_path
     )
 
     recorder.add(before)
-    recorder.validation(state, Validated(1.0, {"loss": 1.0}), better=True)
+    recorder.validation(state, Validated(1.0, {"loss": 1.0}, rank=1.0), better=True)
     recorder.add(after)
     recorder.collect(state)
 
