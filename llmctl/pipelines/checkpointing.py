@@ -7,8 +7,8 @@ from typing import Any
 
 from llmctl import console, files
 from llmctl.errors import CheckpointError, SettingsMismatch
-from llmctl.pipelines.pretrain_parts import Parts
 from llmctl.pipelines.run_folder import RunRecord
+from llmctl.pipelines.training_parts import Parts
 from llmctl.training import checkpoints, tensors
 from llmctl.training.processes import Processes
 from llmctl.training.settings import CheckpointSettings, Constant, WarmupStableDecay

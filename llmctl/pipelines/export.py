@@ -17,7 +17,7 @@ from llmctl.models.members import members
 from llmctl.models.save import save_model
 from llmctl.pipelines.checkpointing import load_best
 from llmctl.pipelines.pretrain_inputs import Inputs
-from llmctl.pipelines.pretrain_parts import Parts
+from llmctl.pipelines.training_parts import Parts
 from llmctl.recipe.schema import PretrainRecipe
 from llmctl.tokenization.load import load_tokenizer
 from llmctl.tokenization.save import save_tokenizer

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from llmctl.evaluation.yardsticks import unigram_loss
 from llmctl.objectives.base import Batch, Objective
 from llmctl.pipelines.pretrain_inputs import Inputs
+from llmctl.pipelines.training_material import Material
 from llmctl.recipe.schema import PretrainRecipe
 from llmctl.training.batches import Int64Array, MakeBatch
 from llmctl.training.parts import LossParts
-from llmctl.training.state import Plan
 from llmctl.training.validation import Validation
 
 _ROWS_AT_ONCE = 64
@@ -31,8 +31,8 @@ def training_batches(recipe: PretrainRecipe, inputs: Inputs) -> MakeBatch:
     return make_batch
 
 
-def validation_batches(recipe: PretrainRecipe, inputs: Inputs, plan: Plan) -> Validation | None:
-    """The first rows of the validation text, in their own order, corrupted always alike."""
+def validation_rows(recipe: PretrainRecipe, inputs: Inputs) -> MakeBatch | None:
+    """Rows of the validation text, in their own order, corrupted always alike; None without any."""
     corpus = inputs.validation
     if corpus is None:
         return None
@@ -41,8 +41,23 @@ def validation_batches(recipe: PretrainRecipe, inputs: Inputs, plan: Plan) -> Va
         groups = corpus.held_out_rows(numbers)
         return inputs.objective.make_mixed_batch(groups, inputs.vocabulary, recipe.seed)
 
-    num_rows = min(len(corpus), recipe.validation.max_rows or len(corpus))
-    return Validation(make_batch, num_rows, plan.micro_batch_size)
+    return make_batch
+
+
+def pretraining_material(recipe: PretrainRecipe, inputs: Inputs) -> Material:
+    """What pretraining gives the loop."""
+    return Material(
+        head=inputs.head,
+        loss=inputs.objective.loss,
+        parts=loss_parts(inputs.objective),
+        make_batch=training_batches(recipe, inputs),
+        num_rows=len(inputs.train),
+        num_tokens=inputs.train.num_tokens,
+        row_length=inputs.block_length,
+        make_validation_batch=validation_rows(recipe, inputs),
+        num_validation_rows=len(inputs.validation or ()),
+        epochs_of_sources=inputs.train.epochs_at,
+    )
 
 
 def loss_parts(objective: Objective) -> LossParts:

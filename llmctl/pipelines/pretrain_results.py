@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from llmctl import console, files
-from llmctl.pipelines.pretrain_batches import context_free_losses, validation_batches
+from llmctl.pipelines.pretrain_batches import context_free_losses, pretraining_material
 from llmctl.pipelines.pretrain_inputs import Inputs
-from llmctl.pipelines.pretrain_parts import Parts
 from llmctl.pipelines.run_folder import RunRecord
+from llmctl.pipelines.training_parts import Parts
+from llmctl.pipelines.training_run import validation_of
 from llmctl.recipe.schema import PretrainRecipe
 from llmctl.training.state import TrainState
 
@@ -52,7 +53,7 @@ def _validation(
 ) -> dict[str, Any] | None:
     if state.best_loss is None or state.best_step is None:
         return None
-    validation = validation_batches(recipe, inputs, parts.plan)
+    validation = validation_of(recipe, pretraining_material(recipe, inputs), parts.plan)
     assert validation is not None
     found: dict[str, Any] = {
         "best_loss": state.best_loss,

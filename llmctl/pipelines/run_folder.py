@@ -24,6 +24,7 @@ from llmctl.errors import (
     SettingsMismatch,
     Stopped,
 )
+from llmctl.models.counting import num_parameters
 from llmctl.pipelines.run_environment import git_commit, hardware, versions
 from llmctl.recipe.render import render_recipe
 from llmctl.section import Section
@@ -147,6 +148,17 @@ class RunRecord:
             git_commit=git_commit(),
             hardware=hardware(),
             attempts=int(self.content.get("attempts", 0)) + 1,
+        )
+
+    def describe_model(self, model: Any, *, preset: str | None, path: str | None) -> None:
+        """Note what is trained, and where it came from."""
+        self.update(
+            model={
+                "architecture": type(model).__name__,
+                "parameters": num_parameters(model),
+                "preset": preset,
+                "path": path,
+            }
         )
 
     def begin_training(self, recipe: Section) -> None:

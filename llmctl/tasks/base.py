@@ -2,8 +2,8 @@
 
 A task's fields are its settings in a recipe. Its methods are called in this order: `example` for
 each row, `settle` once on the training examples, `problems` on each part, `encode`, then for every
-batch `outputs` and `loss`, and `predictions` at the end. It knows nothing of files, runs, optimizers
-and processes. Light to import: torch and tokenizers only inside methods.
+batch `outputs` and `loss`, and `predictions` at the end. It knows nothing of files, runs,
+optimizers and processes. Light to import: torch and tokenizers only inside methods.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Baseline:
 
 
 class Task(Section):
-    """The base of all tasks: a file with a subclass, a word in `TASKS`, and a test make a new one."""
+    """The base of all tasks. A new one is a file with a subclass, a word in `TASKS`, and a test."""
 
     name: str
     heads: ClassVar[tuple[str, ...]]
@@ -138,7 +138,7 @@ class Task(Section):
     """Answers are texts that the model writes: `prompt` and `answer` take the place of
     `predictions`, and validation measures the loss alone."""
     main_metric: ClassVar[str]
-    """The number by which checkpoints are chosen, unless the recipe names another; `loss` is one."""
+    """The number that chooses checkpoints, unless the recipe names another; `loss` is one."""
 
     max_length: int | None = Field(
         None,

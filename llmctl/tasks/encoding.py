@@ -9,7 +9,7 @@ import numpy as np
 
 from llmctl.tasks.base import Arrays
 
-TOKEN_TYPES = "token_type_ids"
+TOKEN_TYPES = "token_type_ids"  # noqa: S105
 
 
 def encode_texts(

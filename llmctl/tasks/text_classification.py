@@ -152,7 +152,8 @@ class TextClassification(Task):
     def problems(self, examples: Sequence[Example]) -> Iterator[Problem]:
         if self.labels is None:
             return
-        known, seen = set(self.labels), set()
+        known = set(self.labels)
+        seen: set[str] = set()
         for number, example in enumerate(examples):
             labels = _labels(example)
             seen.update(labels)
@@ -235,7 +236,10 @@ class TextClassification(Task):
     # Predictions ------------------------------------------------------------------------------
 
     def predictions(
-        self, examples: Sequence[Example], features: Sequence[Feature], outputs: Sequence[Arrays]
+        self,
+        examples: Sequence[Example],  # noqa: ARG002
+        features: Sequence[Feature],  # noqa: ARG002
+        outputs: Sequence[Arrays],
     ) -> list[dict[str, Any]]:
         return [self._answer(found["logits"].astype(np.float64)) for found in outputs]
 
