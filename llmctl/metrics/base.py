@@ -54,6 +54,8 @@ class Measured:
         signature: all that the numbers depend on, in order: settings, tokenizer, version.
         null_reasons: for a number that came out as NaN, why.
         notes: what a reader should know, such as a tokenizer chosen by language.
+        not_resampled: why rows may be left out but neither drawn twice nor exchanged with another
+            system's, so that there is no interval and no paired test; empty where they may.
 
     >>> right = np.array([[1.0, 1.0], [0.0, 1.0]])  # correct answers, and answers
     >>> accuracy = Number("accuracy", 0.0, 1.0)
@@ -68,6 +70,7 @@ class Measured:
     signature: Mapping[str, object] = field(default_factory=dict)
     null_reasons: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    not_resampled: str = ""
 
     def __post_init__(self) -> None:
         if (self.from_sums is None) == (self.from_rows is None):
