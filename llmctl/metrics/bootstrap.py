@@ -44,7 +44,7 @@ def interval(
     if measured.not_resampled or len(measured.statistics) < 2:
         return dict.fromkeys(names)
     if _is_rate(measured):
-        right, answers = measured.statistics.sum(0)
+        right, answers = measured.statistics.sum(0).tolist()
         return {names[0]: wilson_interval(right, answers, confidence)}
     found = np.concatenate(list(_resamples(measured, samples, seed)))
     outside = (1 - confidence) / 2

@@ -1,4 +1,4 @@
-"""Exact match: the share of predictions that equal a reference, in whole or in an answer in them."""
+"""Exact match: the share of predictions that are equal to a reference, whole or in their answer."""
 
 from __future__ import annotations
 

@@ -1,0 +1,9 @@
+"""`chrf_plus_plus` for `evaluate.load`, which wants one import on a line."""
+
+from llmctl.metrics import hf_module
+
+
+class ChrfPlusPlus(hf_module.EntryModule):
+    """`compute(predictions=…, references=…)`, and the settings of the metric by their names."""
+
+    entry_name = "chrf_plus_plus"
