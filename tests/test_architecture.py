@@ -18,7 +18,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 DOMAIN = {
     "data", "tokenization", "models", "objectives", "tasks", "metrics", "training", "evaluation"
 }  # fmt: skip
-BASE = {"errors", "registry", "console", "files", "randomness", "section", "bundled", "marks"}
+BASE = {
+    "errors", "registry", "console", "files", "randomness", "section", "bundled", "marks",
+    "best_fit",
+}  # fmt: skip
 MAY_IMPORT = {
     "cli": BASE | {"cli"},
     "pipelines": BASE | DOMAIN | {"pipelines", "recipe"},

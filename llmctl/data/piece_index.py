@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from llmctl.data.best_fit import best_fit
+from llmctl.best_fit import best_fit
 from llmctl.marks import SENTENCE_END
 
 Int64Array = NDArray[np.int64]

@@ -1,14 +1,14 @@
 """What finetuning, prediction and evaluation ask of a task: rows → features → loss → predictions.
 
 A task's fields are its settings in a recipe. Its methods are called in this order: `example` for
-each row, `settle` once on the training examples, `problems` on each part, `encode`, then for every
-batch `outputs` and `loss`, and `predictions` at the end. It knows nothing of files, runs,
-optimizers and processes. Light to import: torch and tokenizers only inside methods.
+each row, `settle` once on the training examples, `problems` on each part, `for_model`, `encode`,
+then for every batch `outputs` and `loss`, and `predictions` at the end. It knows nothing of files,
+runs, optimizers and processes. Light to import: torch and tokenizers only inside methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -18,11 +18,13 @@ from pydantic import Field
 
 from llmctl.metrics.base import Measured
 from llmctl.section import Section
+from llmctl.tasks.model_traits import ModelTraits
 
 if TYPE_CHECKING:
     import torch
 
 Arrays = dict[str, NDArray[Any]]
+Decode = Callable[[Sequence[int]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,14 @@ class Task(Section):
         """
         return self
 
+    def for_model(self, traits: ModelTraits) -> Self:  # noqa: ARG002
+        """The task with what it leaves open settled by the model; called before `encode`.
+
+        Raises:
+            UsageError: the model cannot do what the settings ask.
+        """
+        return self
+
     def problems(self, examples: Sequence[Example]) -> Iterable[Problem]:  # noqa: ARG002
         """What is wrong with the content of a part; of a settled task."""
         return ()
@@ -179,6 +189,14 @@ class Task(Section):
     def show(self, example: Example) -> list[tuple[str, str]]:
         """One example for a person: titled texts."""
         raise NotImplementedError
+
+    def show_feature(self, feature: Feature, decode: Decode) -> list[tuple[str, str]]:
+        """A row as the model reads it, and what it is trained on in it: titled texts.
+
+        Args:
+            decode: writes ids as text with special tokens visible.
+        """
+        return [("reads", decode(feature.arrays["input_ids"].tolist()))]
 
     # Features ---------------------------------------------------------------------------------
 

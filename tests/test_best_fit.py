@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from llmctl.data.best_fit import best_fit
+from llmctl.best_fit import best_fit
 
 
 def rows_of(sizes: list[int], length: int) -> list[list[int]]:
