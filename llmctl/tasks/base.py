@@ -59,11 +59,13 @@ class Problem:
         kind: a word of the recipe section `problems`, such as `unknown_label`.
         example: number of the example within its part; None: of the part as a whole.
         text: what is wrong and what was expected.
+        mended: the example's content put right, where the task can.
     """
 
     kind: str
     example: int | None
     text: str
+    mended: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,13 @@ class Encoded:
     Attributes:
         truncated: examples that were cut at `max_length`.
         without_targets: examples whose targets were all cut away.
+        counts: more that a person should know, by what was counted, such as `words without tokens`.
     """
 
     features: list[Feature]
     truncated: int = 0
     without_targets: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,10 +136,14 @@ class Task(Section):
     """The reader for files whose ending is not known (`llmctl.data.readers.READERS`)."""
     problem_kinds: ClassVar[tuple[str, ...]] = ()
     """The kinds of `Problem` that this task can report."""
+    mendable: ClassVar[tuple[str, ...]] = ()
+    """Those of them that `mend` puts right."""
     parts: ClassVar[tuple[str, ...]] = ("loss",)
     """Names of the summands of the loss, [K]."""
     fixed: ClassVar[frozenset[str]] = frozenset()
     """Arrays of features that are not as long as its tokens and must not be padded."""
+    usual_length: ClassVar[int] = 512
+    """Tokens of a row where `max_length` says nothing and the model can take more."""
     generates: ClassVar[bool] = False
     """Answers are texts that the model writes: `prompt` and `answer` take the place of
     `predictions`, and validation measures the loss alone."""
@@ -146,7 +154,7 @@ class Task(Section):
         None,
         ge=4,
         description="Tokens of a row at most, special ones included; none: what the model can "
-        "take, 512 at most",
+        "take, 512 at most (384 for question answering)",
     )
 
     # Rows -------------------------------------------------------------------------------------
@@ -185,6 +193,14 @@ class Task(Section):
     def problems(self, examples: Sequence[Example]) -> Iterable[Problem]:  # noqa: ARG002
         """What is wrong with the content of a part; of a settled task."""
         return ()
+
+    def mend(self, example: Example, kind: str) -> Any:
+        """The content of an example with its problems of one kind, out of `mendable`, put right."""
+        raise NotImplementedError
+
+    def identity(self, example: Example) -> str:
+        """The input of an example without its answer: equal ones are the same question."""
+        return repr(example.content)
 
     def show(self, example: Example) -> list[tuple[str, str]]:
         """One example for a person: titled texts."""
