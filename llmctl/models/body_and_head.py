@@ -14,11 +14,25 @@ from transformers import PreTrainedModel
 from llmctl.models.probe import evaluating, probe_ids
 
 
-def body_and_head(model: PreTrainedModel, **inputs: Any) -> torch.Tensor:
-    """Logits of the body's last hidden states, whatever the body is given."""
+def body_and_head(
+    model: PreTrainedModel, positions: torch.Tensor | None = None, **inputs: Any
+) -> torch.Tensor:
+    """Logits of the body's last hidden states, whatever the body is given; [B, T, V] at positions
+    [B, T] if any are named."""
     hidden = model.base_model(**inputs).last_hidden_state
+    if positions is not None:
+        hidden = at_positions(hidden, positions)
     logits: torch.Tensor = model.get_output_embeddings()(hidden)
     return logits
+
+
+def at_positions(values: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Of values [B, L, D] those at places [B, T] of their row: [B, T, D].
+
+    >>> at_positions(torch.tensor([[[5], [6], [7]]]), torch.tensor([[2, 0]])).tolist()
+    [[[7], [5]]]
+    """
+    return values.gather(1, positions[:, :, None].expand(-1, -1, values.shape[-1]))
 
 
 @torch.no_grad()

@@ -58,6 +58,21 @@ def test_logits_at_positions_are_the_dense_ones_gathered(preset: str) -> None:
     close(found, model(ids).logits.flatten(0, 1)[POSITIONS])
 
 
+@pytest.mark.parametrize("head_apart", [True, False])
+@pytest.mark.parametrize("preset", ["gpt2-tiny", "llama-tiny", "lstm-tiny"])
+@torch.no_grad()
+def test_a_decoder_gives_logits_where_they_are_asked_for(preset: str, head_apart: bool) -> None:
+    model = small_model(preset, "causal")
+    ids, positions = random_ids(2, 24), torch.tensor([[3, 23], [7, 0]])
+    wrapped: Any = wrap(model, "causal")
+    wrapped.head_apart = wrapped.head_apart and head_apart
+
+    found = wrapped(ids, positions=positions)
+
+    assert found.shape == (2, 2, model.config.vocab_size)
+    close(found, model(ids).logits[torch.tensor([[0], [1]]), positions])
+
+
 @pytest.mark.parametrize("preset", ["bert-tiny", "albert-tiny", "electra-tiny"])
 @torch.no_grad()
 def test_segments_reach_the_embeddings(preset: str) -> None:
