@@ -57,7 +57,7 @@ def bleu(
     >>> round(found.values()["bleu"], 2)
     53.73
     """
-    from sacrebleu.metrics import BLEU as SacreBLEU
+    from sacrebleu.metrics.bleu import BLEU as SacreBLEU
 
     pairs = text_pairs(predictions, references)
     letters = count_letters(text for _, given in pairs for text in given)

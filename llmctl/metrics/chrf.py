@@ -69,7 +69,7 @@ def _measure(
     word_order: int,
     lowercase: bool,
 ) -> Measured:
-    from sacrebleu.metrics import CHRF as SacreCHRF
+    from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 
     pairs = text_pairs(predictions, references)
     counted_by = SacreCHRF(word_order=word_order, lowercase=lowercase)

@@ -62,7 +62,7 @@ def ter(
     >>> ter(["the cat sat"], ["the cat sat down"]).values()
     {'ter': 25.0}
     """
-    from sacrebleu.metrics import TER as SacreTER
+    from sacrebleu.metrics.ter import TER as SacreTER
 
     pairs = text_pairs(predictions, references)
     letters = count_letters(text for _, given in pairs for text in given)
