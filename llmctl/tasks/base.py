@@ -18,6 +18,7 @@ from pydantic import Field
 
 from llmctl.metrics.base import Measured
 from llmctl.section import Section
+from llmctl.tasks.stacking import stacked
 from llmctl.tasks.model_traits import ModelTraits
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Encoded:
     Attributes:
         truncated: examples that were cut at `max_length`.
         without_targets: examples whose targets were all cut away.
-        counts: more that a person should know, by what was counted, such as `words without tokens`.
+        counts: more to report, by what was counted, such as `words without tokens`.
     """
 
     features: list[Feature]
@@ -136,8 +137,6 @@ class Task(Section):
     """The reader for files whose ending is not known (`llmctl.data.readers.READERS`)."""
     problem_kinds: ClassVar[tuple[str, ...]] = ()
     """The kinds of `Problem` that this task can report."""
-    mendable: ClassVar[tuple[str, ...]] = ()
-    """Those of them that `mend` puts right."""
     parts: ClassVar[tuple[str, ...]] = ("loss",)
     """Names of the summands of the loss, [K]."""
     fixed: ClassVar[frozenset[str]] = frozenset()
@@ -193,10 +192,6 @@ class Task(Section):
     def problems(self, examples: Sequence[Example]) -> Iterable[Problem]:  # noqa: ARG002
         """What is wrong with the content of a part; of a settled task."""
         return ()
-
-    def mend(self, example: Example, kind: str) -> Any:
-        """The content of an example with its problems of one kind, out of `mendable`, put right."""
-        raise NotImplementedError
 
     def identity(self, example: Example) -> str:
         """The input of an example without its answer: equal ones are the same question."""
@@ -288,22 +283,11 @@ def make_batch(
     ([[1, 1, 0], [1, 1, 1]], 5)
     """
     arrays = {
-        name: _stacked([f.arrays[name] for f in features], padding.get(name, 0), name in fixed)
+        name: stacked([f.arrays[name] for f in features], padding.get(name, 0), name in fixed)
         for name in features[0].arrays
     }
     if "attention_mask" not in arrays:
         ones = [np.ones(f.arrays["input_ids"].shape, dtype=np.int64) for f in features]
-        arrays["attention_mask"] = _stacked(ones, 0, fixed=False)
+        arrays["attention_mask"] = stacked(ones, 0, fixed=False)
     targets = tuple(sum(c) for c in zip(*(f.num_targets for f in features), strict=True))
     return Batch(arrays, targets, int(arrays["attention_mask"].sum()))
-
-
-def _stacked(rows: Sequence[NDArray[Any]], fill: int, fixed: bool) -> NDArray[Any]:
-    first = rows[0]
-    if first.ndim == 0 or fixed:
-        return np.stack(rows)
-    longest = max(row.shape[-1] for row in rows)
-    stacked = np.full((len(rows), *first.shape[:-1], longest), fill, dtype=first.dtype)
-    for place, row in zip(stacked, rows, strict=True):
-        place[..., : row.shape[-1]] = row
-    return stacked
