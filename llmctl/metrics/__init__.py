@@ -22,6 +22,17 @@ METRICS: Registry[MetricEntry] = Registry(
         # Text by itself
         "distinct": "llmctl.metrics.distinct:DISTINCT",
         "repetition": "llmctl.metrics.repetition:REPETITION",
+        # Labels, numbers, tags
+        "classification": "llmctl.metrics.classification:CLASSIFICATION",
+        "multi_label": "llmctl.metrics.multi_label:MULTI_LABEL",
+        "correlation": "llmctl.metrics.correlation:CORRELATION",
+        "auc": "llmctl.metrics.ranking:AUC",
+        "calibration": "llmctl.metrics.calibration:CALIBRATION",
+        "seqeval": "llmctl.metrics.tagging:SEQEVAL",
+        "tags": "llmctl.metrics.tagging:TAGS",
+        # Answers to questions
+        "squad": "llmctl.metrics.squad:SQUAD",
+        "cmrc": "llmctl.metrics.cmrc:CMRC",
     },
 )
 """Every metric by its name. The names of their numbers are unique over the whole table."""
