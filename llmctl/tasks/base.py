@@ -18,8 +18,8 @@ from pydantic import Field
 
 from llmctl.metrics.base import Measured
 from llmctl.section import Section
-from llmctl.tasks.stacking import stacked
 from llmctl.tasks.model_traits import ModelTraits
+from llmctl.tasks.stacking import stacked
 
 if TYPE_CHECKING:
     import torch
