@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from llmctl.errors import UsageError
+from llmctl.metrics.base import Number
 from llmctl.metrics.entry import MetricEntry
 from llmctl.registry import Registry, nearest
 from llmctl.section import Section
@@ -67,6 +68,20 @@ def find_numbers(
         known = found.setdefault(metric, [])
         known.extend(number for number in asked if number not in known)
     return found
+
+
+def number_called(name: str) -> Number:
+    """What is known of a number before it is measured: its range and direction.
+
+    Raises:
+        UsageError: no metric of the table gives it.
+
+    >>> number_called("ter").higher_is_better
+    False
+    """
+    metric = next(iter(find_numbers([name])))
+    entry = METRICS.get(metric)
+    return next(number for number in entry.numbers(entry.settings()) if number.name == name)
 
 
 def _numbers_of(metric: str, settings: Mapping[str, Section] | None) -> list[str]:
