@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.state import AcceleratorState
 from transformers import (
     DataCollatorForLanguageModeling,
     Trainer,
@@ -98,6 +99,7 @@ def our_run(kind: str, text: str, folder: Path, seed: int, tokens: int) -> Path:
         "validation: {max_rows: 256}\ncheckpoints: {reload_check: false}\n",
         encoding="utf-8",
     )
+    AcceleratorState._reset_state(reset_partial_state=True)  # the Trainer has set its own precision
     assert llmctl(["pretrain", str(recipe), "-o", str(folder), "--quiet"]) == 0
     return recipe
 
@@ -195,13 +197,14 @@ def main() -> None:
     words.add_argument("text")
     words.add_argument("--minutes", type=float, default=10.0)
     words.add_argument("--seeds", type=int, default=3)
+    words.add_argument("--first-seed", type=int, default=0)
     words.add_argument("--tokens", type=int, default=6_000_000, help="budget of our run")
     words.add_argument("--rate", type=float, help="of the Trainer; default: the best of a few")
     given = words.parse_args()
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as temporary:
         place, rate = Path(temporary), given.rate
-        for seed in range(given.seeds):
+        for seed in range(given.first_seed, given.first_seed + given.seeds):
             folder = place / f"ours-{seed}"
             recipe = our_run(given.kind, given.text, folder, seed, given.tokens)
             lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
