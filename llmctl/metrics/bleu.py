@@ -83,11 +83,11 @@ def _bleu_of_sums(sums: FloatArray) -> FloatArray:
     correct, total = sums[..., 2 : 2 + _ORDERS], sums[..., 2 + _ORDERS :]
     none = correct == 0
     counted = np.where(none, 0.5 ** np.cumsum(none, axis=-1), correct)
+    exists = (total > 0).all(-1) & ~none.all(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         precision = np.exp(np.log(counted / total).mean(-1))
         brevity = np.where(length < reference_length, np.exp(1 - reference_length / length), 1.0)
-    exists = (total > 0).all(-1) & ~none.all(-1)
-    score: FloatArray = np.where(exists, 100 * brevity * precision, 0.0)[..., None]
+        score: FloatArray = np.where(exists, 100 * brevity * precision, 0.0)[..., None]
     return score
 
 
