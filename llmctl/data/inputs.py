@@ -20,7 +20,8 @@ from llmctl.registry import nearest
 STANDARD_INPUT = "-"
 FORMATS = {
     ".txt": "text", ".md": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
-    ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet",
+    ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".conll": "conll", ".conllu": "conll",
+    ".iob2": "conll", ".iob": "conll", ".bio": "conll",
 }  # fmt: skip
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _ABOUT_THE_DATA = {"license", "licence", "notice", "readme", "copying", "changelog"}

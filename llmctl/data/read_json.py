@@ -44,12 +44,19 @@ def jsonl_rows(stream: InputStream, encoding: str) -> Rows:
 
 
 def read_json(file: InputFile, settings: ReadingSettings, on_bytes: OnBytes) -> Rows:
-    """An array of objects or texts, one object a line despite the name, or a single object."""
+    """An array of objects or texts, one object a line despite the name, or a single object.
+
+    The rows of an object whose `data` is a list of rows are those; of a SQuAD file, its questions.
+    """
+    from llmctl.data.read_squad import is_squad, squad_rows  # which reads JSON as here
+
     with open_stream(file, on_bytes) as raw:
         stream, encoding = open_text(raw, settings.encoding)
         start = stream.peek(_PEEK_BYTES).lstrip()
         if start.startswith(b"["):
             yield from _array_rows(stream, encoding)
+        elif is_squad(start):
+            yield from squad_rows(stream, encoding)
         elif _is_pretty_printed(start):
             yield from _single_object(stream, encoding)
         else:

@@ -20,6 +20,8 @@ READERS: Registry[Reader] = Registry(
         "csv": "llmctl.data.read_tables:read_csv",
         "tsv": "llmctl.data.read_tables:read_tsv",
         "parquet": "llmctl.data.read_arrow:read_parquet",
+        "conll": "llmctl.data.read_conll:read_conll",
+        "squad": "llmctl.data.read_squad:read_squad",
         "datasets": "llmctl.data.read_arrow:read_dataset",
         "stdin": "llmctl.data.read_stdin:read_stdin",
         "documents": "llmctl.data.document_shards:read_documents_shard",
