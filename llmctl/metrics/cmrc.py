@@ -22,13 +22,13 @@ _IGNORED = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》�
 """The punctuation of the published list. It also names "……", two characters that its comparison of
 single ones never meets; "‘" and ASCII marks such as the full stop are not on it."""
 _HAN = re.compile(r"([\u4e00-\u9fa5])")
-_APART = re.compile(
+_MARKS = re.compile(
     r"\.{2,}|[;@#$%&?!()\[\]{}<>\"«»‘„]|[‒–—―]"  # marks that always stand alone
     r"|,(?!\d)"  # not within 1,000
     r"|(?<!\.)\.(?=[\])}>\"'»\s]*$)"  # the full stop at the end
-    r"|'(?:s|m|d|ll|re|ve)(?!\S)|n't(?!\S)"
-    r"|(?<![\w'])'(?=\w)|(?<=[^'\s])'(?!\S)"  # single quotation marks
+    r"|(?<!\w)'(?=\w)(?!(?:re|ve|ll|m|t|s|d|n)\b)"  # an opening quotation mark
 )
+_CLITICS = re.compile(r"(?<=[^'\s])(?:'(?:s|m|d|ll|re|ve)?|n't)(?!\S)")
 
 
 class CmrcSettings(Section):
@@ -73,7 +73,11 @@ def segments(answer: str) -> list[str]:
     ['gpt2', '的', '困', '惑', '度', '是', '18.5', '%']
     """
     pieces = _HAN.split(_bare(answer))
-    return [word for piece in pieces for word in _APART.sub(r" \g<0> ", piece).split()]
+    return [word for piece in pieces for word in _words(piece)]
+
+
+def _words(text: str) -> list[str]:
+    return _CLITICS.sub(r" \g<0>", _MARKS.sub(r" \g<0> ", text)).split()
 
 
 def _bare(answer: str) -> str:
