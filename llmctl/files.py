@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,12 @@ def append_json_line(path: Path, value: dict[str, Any]) -> None:
     """Add one line to a JSON Lines file; a line is written with one system call."""
     with storage_errors(path), path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_json_lines(path: Path, values: Iterable[Any]) -> None:
+    """One JSON value a line; the whole file, or nothing of it."""
+    lines = (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n" for value in values)
+    write_text(path, "".join(lines))
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

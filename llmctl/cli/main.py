@@ -14,6 +14,7 @@ from llmctl.cli import (
     data,
     doctor,
     evaluate,
+    finetune,
     predict,
     pretrain,
     recipe,
@@ -51,6 +52,7 @@ def _options(
 
 # The table of commands. Each module imports only typer and the standard library.
 app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
+app.command(epilog=finetune.EPILOG)(finetune.finetune)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=predict.EPILOG)(predict.predict)
 app.add_typer(data.app, name="data")

@@ -19,3 +19,13 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY.PATH=VALUE]...", help="Settings that replace the recipe's."),
 ]
+NumProcesses = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Processes to start here; default: one a GPU, else one.", show_default=False
+    ),
+]
+FreshRun = Annotated[
+    bool, typer.Option("--fresh", help="Begin again; an earlier run is renamed, not deleted.")
+]
+TrainingRecipe = Annotated[str, typer.Argument(help="A recipe file, or a shipped recipe's name.")]

@@ -20,11 +20,10 @@ def content_position(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode(), seed=0)
 
 
-def is_validation(document: Document, fraction: float) -> bool:
-    """Whether a document validates: its content decides, so copies of a text stay together and a
-    corpus that grows keeps its split.
-    """
-    return content_position(document.text) < fraction * _POSITIONS
+def text_validates(text: str, fraction: float) -> bool:
+    """Whether a text validates: its content decides, so copies of it stay together and a corpus
+    that grows keeps its split."""
+    return content_position(text) < fraction * _POSITIONS
 
 
 def split_documents(
@@ -42,7 +41,7 @@ def split_documents(
     others, both = False, fraction <= 0
     for document in documents:
         position = content_position(document.text)
-        side: Split = "validation" if position < fraction * _POSITIONS else "train"
+        side: Split = "validation" if text_validates(document.text, fraction) else "train"
         if both:
             yield side, document
             continue

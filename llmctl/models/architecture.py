@@ -57,6 +57,26 @@ _KINDS = {
         "a discriminator of replaced tokens",
         "give an ELECTRA saved from pretraining, its generator beside it",
     ),
+    "sequence-classification": _Kind(
+        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+        "a text classifier",
+        "give a model that was finetuned for text-classification",
+    ),
+    "token-classification": _Kind(
+        "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
+        "a token classifier",
+        "give a model that was finetuned for token-classification",
+    ),
+    "question-answering": _Kind(
+        "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
+        "a model that answers questions by spans",
+        "give a model that was finetuned for question-answering",
+    ),
+    "multiple-choice": _Kind(
+        "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES",
+        "a model that chooses between answers",
+        "give a model that was finetuned for multiple-choice",
+    ),
 }
 assert _KINDS.keys() == HEADS.keys()
 
@@ -111,6 +131,13 @@ def _class_with(kind: _Kind, model_type: str, tables: Any) -> str | None:
         return "LstmForCausalLM" if kind is _CAUSAL else None
     name: str | None = getattr(tables, kind.table).get(model_type)
     return name
+
+
+def has_class_with(head: str, model_type: str) -> bool:
+    """Whether transformers has a class of this model type with this head."""
+    from transformers.models.auto import modeling_auto as tables
+
+    return _class_with(_KINDS[head], model_type, tables) is not None
 
 
 def _fits(config: Any, head: str, found: str) -> bool:

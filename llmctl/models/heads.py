@@ -34,7 +34,20 @@ HEADS: Mapping[str, Head] = {
     "prefix": Head("AutoModelForCausalLM", "llmctl.models.prefix:PrefixLogits"),
     "permuted": Head("AutoModelForCausalLM", "llmctl.models.permuted:PermutedLogits"),
     "replaced": Head("AutoModelForPreTraining", "llmctl.models.replaced:ReplacedTokens"),
+    **{
+        name: Head(auto_class, f"llmctl.models.task_heads:{wrapper}")
+        for name, auto_class, wrapper in (
+            ("sequence-classification", "AutoModelForSequenceClassification", "SequenceLogits"),
+            ("token-classification", "AutoModelForTokenClassification", "TaskLogits"),
+            ("question-answering", "AutoModelForQuestionAnswering", "SpanLogits"),
+            ("multiple-choice", "AutoModelForMultipleChoice", "TaskLogits"),
+        )
+    },
 }
+TASK_HEADS = frozenset(
+    {"sequence-classification", "token-classification", "question-answering", "multiple-choice"}
+)
+"""Heads that only finetuning makes: a pretrained model is given a fresh one."""
 
 
 def wrap(model: Any, head: str) -> torch.nn.Module:

@@ -6,6 +6,8 @@ knows the place).
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import PreTrainedModel
 
@@ -53,7 +55,7 @@ class PermutedLogits(torch.nn.Module):
         if pieces is not None:
             apart = ~same_piece(pieces, pieces)[:, 0]
             hidden_from = hidden_from.masked_fill(apart, 1.0)
-        inputs = {
+        inputs: dict[str, Any] = {
             "input_ids": input_ids, "perm_mask": hidden_from,
             "target_mapping": target_mapping.to(dtype), "use_mems": False,
         }  # fmt: skip

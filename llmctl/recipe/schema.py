@@ -15,19 +15,17 @@ from llmctl.registry import Registry
 from llmctl.section import Section
 from llmctl.tokenization.settings import TokenizerSettings
 from llmctl.training.settings import (
-    Adafactor,
     AdamW,
     BatchSettings,
     Budget,
     CheckpointSettings,
     ComputeSettings,
-    Constant,
     Cosine,
     LoggingSettings,
     Optimizer,
     Schedule,
     ValidationSettings,
-    WarmupStableDecay,
+    check_schedule,
 )
 
 
@@ -66,18 +64,11 @@ class PretrainRecipe(Section):
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
-        if self.budget.hours and not isinstance(self.schedule, Constant | WarmupStableDecay):
-            raise ValueError(
-                "a budget in hours needs schedule.name=constant or wsd: "
-                f"{self.schedule.name} must know the number of steps"
-            )
-        relative = isinstance(self.optimizer, Adafactor) and self.optimizer.learning_rate is None
-        if relative and self.schedule != Cosine() and not isinstance(self.schedule, Constant):
-            raise ValueError(
-                "adafactor without a learning_rate sets its own rate; "
-                "give optimizer.learning_rate, or leave the schedule out"
-            )
+        check_schedule(self.budget, self.schedule, self.optimizer)
         return self
 
 
-RECIPES: Registry[type[Section]] = Registry("recipe command", {"pretrain": PretrainRecipe})
+RECIPES: Registry[type[Section]] = Registry(
+    "recipe command",
+    {"pretrain": PretrainRecipe, "finetune": "llmctl.recipe.finetune:FinetuneRecipe"},
+)

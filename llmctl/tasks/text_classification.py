@@ -89,7 +89,9 @@ class TextClassification(Task):
 
     @property
     def main_metric(self) -> str:  # type: ignore[override]
-        return {"multi": "f1_micro", "regression": "spearman"}.get(self.kind or "", "accuracy")
+        if self.kind == "multi":
+            return "multi_label_f1_micro"
+        return "spearman" if self.kind == "regression" else "accuracy"
 
     def text_column(self) -> str | None:
         return self.text
@@ -165,6 +167,10 @@ class TextClassification(Task):
         for label in self.labels:
             if label not in seen:
                 yield Problem("empty_class", None, f"no row has the label {label!r}")
+
+    def identity(self, example: Example) -> str:
+        content: LabelledText = example.content
+        return f"{content.text}\n{content.pair or ''}"
 
     def show(self, example: Example) -> list[tuple[str, str]]:
         content: LabelledText = example.content

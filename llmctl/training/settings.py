@@ -149,6 +149,24 @@ class Budget(Section):
         return self
 
 
+def check_schedule(budget: Budget, schedule: Schedule, optimizer: Optimizer) -> None:
+    """
+    Raises:
+        ValueError: these three sections of a recipe contradict each other.
+    """
+    if budget.hours and not isinstance(schedule, Constant | WarmupStableDecay):
+        raise ValueError(
+            "a budget in hours needs schedule.name=constant or wsd: "
+            f"{schedule.name} must know the number of steps"
+        )
+    relative = isinstance(optimizer, Adafactor) and optimizer.learning_rate is None
+    if relative and schedule != Cosine() and not isinstance(schedule, Constant):
+        raise ValueError(
+            "adafactor without a learning_rate sets its own rate; "
+            "give optimizer.learning_rate, or leave the schedule out"
+        )
+
+
 class BatchSettings(Section):
     """How many rows one optimizer step sees, over all processes and micro-batches."""
 

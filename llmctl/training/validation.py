@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -36,7 +37,8 @@ class Judge(Protocol):
         """The sums of the loss [K], and the outputs that `score` needs."""
 
     def score(self, outputs: Sequence[Outputs]) -> dict[str, float]:
-        """Scores by name, of the outputs of all micro-batches in the order of their rows."""
+        """Scores by name, of the outputs of all micro-batches in the order of their rows; those
+        that do not exist are left out."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def validate(trainable: Trainable, validation: Validation) -> Validated:
     if judge is None:
         return Validated(loss, parts, rank=loss)
     scores = _scores(trainable, judge, said)
-    rank = loss if judge.metric == "loss" else scores[judge.metric]
+    rank = loss if judge.metric == "loss" else scores.get(judge.metric, math.nan)
     return Validated(loss, parts, -rank if judge.higher_is_better else rank, scores)
 
 

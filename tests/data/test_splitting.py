@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmctl.data.documents import Document
-from llmctl.data.splitting import content_position, is_validation, split_documents
+from llmctl.data.splitting import content_position, split_documents, text_validates
 
 
 def documents(*texts: str) -> list[Document]:
@@ -38,7 +38,7 @@ def test_the_side_depends_on_the_text_alone() -> None:
     found = sides(texts, 0.1)
     assert sides(texts[::-1], 0.1) == found
     assert sides([*texts, *texts], 0.1) == found
-    assert found["validation"] == {t for t in texts if is_validation(Document("", t, ""), 0.1)}
+    assert found["validation"] == {t for t in texts if text_validates(t, 0.1)}
 
 
 def test_a_corpus_that_grows_keeps_its_split() -> None:

@@ -1,0 +1,99 @@
+"""`RUN/model` of a finetuning: a plain Hugging Face folder, with `task.json` for our commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from llmctl import console, files
+from llmctl.errors import SettingsMismatch
+from llmctl.evaluation.reload import check_reload
+from llmctl.models.families import maximum_row
+from llmctl.models.heads import HEADS
+from llmctl.models.save import save_model
+from llmctl.pipelines.checkpointing import load_best
+from llmctl.pipelines.finetune_inputs import FinetuneInputs
+from llmctl.pipelines.training_parts import Parts
+from llmctl.recipe.finetune import FinetuneRecipe
+from llmctl.tokenization.save import save_tokenizer
+from llmctl.training.state import TrainState
+from llmctl.training.tensors import safetensors_errors
+
+TASK_FILE = "task.json"
+_PIPELINE_TAGS = {
+    "sequence-classification": "text-classification",
+    "token-classification": "token-classification",
+    "question-answering": "question-answering",
+    "multiple-choice": "multiple-choice",
+    "causal": "text-generation",
+    "seq2seq": "text2text-generation",
+}
+
+
+def export_finetuned(
+    recipe: FinetuneRecipe, folder: Path, inputs: FinetuneInputs, parts: Parts, state: TrainState
+) -> Path:
+    """Write the chosen checkpoint, tokenizer, task and model card to `RUN/model`.
+
+    Raises:
+        CheckpointError: the chosen checkpoint is damaged.
+        SettingsMismatch: a fresh process that loads the folder computes other logits.
+        StorageError: the disk is full.
+    """
+    target, temporary = folder / "model", folder / f"{files.TEMPORARY_PREFIX}model"
+    step = load_best(folder, parts, state, recipe.checkpoints.export)
+
+    def export() -> None:
+        model = parts.model
+        with files.storage_errors(target), safetensors_errors(target):
+            files.remove_folder(temporary)
+            if hasattr(model.config, "use_cache"):
+                model.config.use_cache = True
+            save_model(model, temporary)
+            positions = maximum_row(model.config.to_dict())
+            save_tokenizer(inputs.tokenizer, temporary, max_length=positions)
+            files.write_json(temporary / TASK_FILE, inputs.task.model_dump(mode="json"))
+            files.write_text(temporary / "README.md", _card(recipe, inputs, model, step, state))
+            files.remove_folder(target)
+        files.commit_folder(temporary, target)
+        if recipe.checkpoints.reload_check:
+            _check(target, model, inputs)
+
+    parts.trainable.processes.on_main(export)
+    return target
+
+
+def _check(folder: Path, model: PreTrainedModel, inputs: FinetuneInputs) -> None:
+    console.note(f"loading {folder} in a fresh process")
+    auto_class = HEADS[inputs.head].auto_class
+    report = check_reload(folder, model=model.eval(), model_class=auto_class)
+    if not report.ok:
+        raise SettingsMismatch(
+            f"{folder} computes other logits in a fresh process: {report.message}",
+            hint=f"llmctl doctor reload {folder}",
+        )
+
+
+def _card(
+    recipe: FinetuneRecipe, inputs: FinetuneInputs, model: PreTrainedModel, step: int,
+    state: TrainState,
+) -> str:  # fmt: skip
+    """A model card in the Hub's format: what it was trained on, how, and what was measured."""
+    measured = "No rows were held out."
+    if state.best_loss is not None:
+        scores = "".join(f", {name} {value:.4f}" for name, value in state.best_scores.items())
+        measured = f"On held-out rows: loss {state.best_loss:.4f}{scores}."
+    return f"""---
+library_name: transformers
+pipeline_tag: {_PIPELINE_TAGS[inputs.head]}
+tags: [llmctl]
+---
+# {recipe.title or type(model).__name__}
+
+{type(model).__name__}, finetuned by `llmctl finetune` from {recipe.model.path} for the task
+{inputs.task.name}, {state.step:,} steps; these are the weights of step {step:,}.
+
+- Data: {len(inputs.train.examples):,} training rows, {inputs.train.num_tokens:,} tokens
+- {measured}
+"""
