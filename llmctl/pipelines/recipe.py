@@ -10,6 +10,7 @@ from typing import Any
 from llmctl import console, files
 from llmctl.bundled import BUNDLED, bundled_data
 from llmctl.errors import UsageError
+from llmctl.pipelines.recipe_folders import check_folders
 from llmctl.recipe.describe import Setting, describe
 from llmctl.recipe.find import ENDINGS, find_recipe, read_recipe_text
 from llmctl.recipe.json_schema import json_schema
@@ -62,8 +63,9 @@ def copy_recipe(name_or_path: str, destination: Path | None) -> Path:
 
 
 def check_recipe(name_or_path: str, overrides: Sequence[str]) -> Section:
-    """Load a recipe and find the bundled data that it names."""
+    """Load a recipe, find the bundled data that it names, and look into its folders."""
     recipe = load_recipe(name_or_path, overrides)
+    check_folders(recipe)
     for text in _texts(recipe.model_dump()):
         if text.startswith(BUNDLED):
             bundled_data(text.removeprefix(BUNDLED))

@@ -139,7 +139,7 @@ def test_settings_are_a_line_each_when_piped(llmctl: Llmctl) -> None:
 
 
 def test_settings_are_found_by_a_word_in_any_case(llmctl: Llmctl) -> None:
-    done = llmctl("recipe", "settings", "--filter", "WARMUP_steps")
+    done = llmctl("recipe", "settings", "pretrain", "--filter", "WARMUP_steps")
     none = llmctl("recipe", "settings", "--filter", "zzzz")
 
     assert [line.split()[0] for line in done.out.splitlines()[2:]] == ["schedule.warmup_steps"]
