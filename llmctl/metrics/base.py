@@ -56,6 +56,8 @@ class Measured:
         notes: what a reader should know, such as a tokenizer chosen by language.
         not_resampled: why rows may be left out but neither drawn twice nor exchanged with another
             system's, so that there is no interval and no paired test; empty where they may.
+        rates: for a number that is the share of right examples, by its name: 1 for each that is
+            right and 0 for each that is wrong, [N]. Such shares have exact intervals and tests.
 
     >>> right = np.array([[1.0, 1.0], [0.0, 1.0]])  # correct answers, and answers
     >>> accuracy = Number("accuracy", 0.0, 1.0)
@@ -71,6 +73,7 @@ class Measured:
     null_reasons: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     not_resampled: str = ""
+    rates: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.from_sums is None) == (self.from_rows is None):

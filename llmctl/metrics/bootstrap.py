@@ -43,13 +43,18 @@ def interval(
     names = [number.name for number in measured.numbers]
     if measured.not_resampled or len(measured.statistics) < 2:
         return dict.fromkeys(names)
-    if _is_rate(measured):
-        right, answers = measured.statistics.sum(0).tolist()
-        return {names[0]: wilson_interval(right, answers, confidence)}
+    rates = {
+        number.name: _of_rate(right, number.high, confidence)
+        for number in measured.numbers
+        if (right := rates_of(measured).get(number.name)) is not None
+    }
+    if len(rates) == len(names):
+        return dict(rates)
     found = np.concatenate(list(_resamples(measured, samples, seed)))
     outside = (1 - confidence) / 2
     return {
-        name: _percentiles(values, outside) for name, values in zip(names, found.T, strict=True)
+        name: rates.get(name) or _percentiles(values, outside)
+        for name, values in zip(names, found.T, strict=True)
     }
 
 
@@ -65,6 +70,20 @@ def wilson_interval(right: float, answers: float, confidence: float = 0.95) -> I
     spread = z * math.sqrt(share * (1 - share) / answers + (z / (2 * answers)) ** 2)
     middle, scale = share + z * z / (2 * answers), 1 + z * z / answers
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def rates_of(measured: Measured) -> dict[str, FloatArray]:
+    """Which examples are right, [N], for every number that is the share of right ones."""
+    if measured.rates or not _is_rate(measured):
+        return dict(measured.rates)
+    return {measured.numbers[0].name: measured.statistics[:, 0]}
+
+
+def _of_rate(right: FloatArray, scale: float, confidence: float) -> Interval:
+    low, high = wilson_interval(float(right.sum()), len(right), confidence)
+    if not math.isfinite(scale):
+        return low, high
+    return scale * low, scale * high
 
 
 def _resamples(measured: Measured, samples: int, seed: int) -> Iterator[FloatArray]:

@@ -90,7 +90,11 @@ def calibration(
         NUMBERS,
         statistics,
         from_sums=_numbers,
-        signature={"bins": bins, "brier": "sum" if table.positive is None else "positive"},
+        signature={
+            "bins": bins,
+            "brier": "sum" if table.positive is None else "positive",
+            "version": 1,
+        },
         null_reasons={"negative_log_likelihood": "a right label was given probability 0"},
     )
 

@@ -101,10 +101,12 @@ def classification(
         NUMBERS,
         codes,
         from_rows=from_rows,
+        rates={"accuracy": (codes[:, 0] == codes[:, 1]).astype(np.float64)},
         signature={
             "labels": "seen" if labels is None else ",".join(str(label) for label in labels),
             "positive": "none" if positive is None else positive,
             "zero_division": 0,
+            "version": 1,
         },
         null_reasons={}
         if positive is not None

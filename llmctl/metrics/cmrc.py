@@ -62,7 +62,8 @@ def cmrc(predictions: Sequence[Any], references: Sequence[Any]) -> Measured:
         NUMBERS,
         np.hstack([scores, np.ones((len(pairs), 1))]),
         from_sums=lambda sums: 100.0 * sums[..., :2] / sums[..., 2:],
-        signature={"rules": "cmrc2018-v5", "words": "llmctl"},
+        rates={"cmrc_em": scores[:, 1]},
+        signature={"rules": "cmrc2018-v5", "version": 1},
     )
 
 

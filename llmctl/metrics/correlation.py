@@ -57,7 +57,7 @@ def correlation(predictions: Sequence[Any], references: Sequence[Any]) -> Measur
         NUMBERS,
         np.column_stack([*sides, *ranks]),
         from_rows=lambda rows: _numbers(rows, sizes),
-        signature={"ranks": "mean of ties"},
+        signature={"ties": "mean rank", "version": 1},
         null_reasons=null,
     )
 

@@ -92,9 +92,11 @@ def multi_label(
         NUMBERS,
         statistics,
         from_sums=from_sums,
+        rates={"subset_accuracy": statistics[:, -2]},
         signature={
             "labels": "seen" if labels is None else ",".join(str(label) for label in labels),
             "zero_division": 0,
+            "version": 1,
         },
         null_reasons={number.name: none for number in NUMBERS if number.name.endswith("_macro")},
     )

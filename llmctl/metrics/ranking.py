@@ -84,6 +84,7 @@ def auc(
         signature={
             "positive": "each" if table.positive is None else table.classes[table.positive],
             "average": "macro-ovr" if table.positive is None else "binary",
+            "version": 1,
         },
         null_reasons={number.name: reason for number in NUMBERS},
     )

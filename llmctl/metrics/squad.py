@@ -81,7 +81,8 @@ def squad(
         numbers,
         statistics,
         from_sums=from_sums,
-        signature={"rules": f"squad-{version}"},
+        rates={"squad_em": scores[:, 1]},
+        signature={"rules": f"squad-{version}", "version": 1},
         null_reasons={**reasons, "no_answer_accuracy": "every question has an answer"},
     )
 

@@ -103,7 +103,11 @@ def seqeval(
         ENTITY_NUMBERS,
         np.hstack([counts.reshape(len(counts), -1), tags]),
         from_sums=from_sums,
-        signature={"mode": mode, **({"scheme": scheme} if mode == "strict" else {})},
+        signature={
+            "mode": mode,
+            **({"scheme": scheme} if mode == "strict" else {}),
+            "version": 1,
+        },
         null_reasons={
             "seqeval_f1_macro": "no entity on either side",
             "seqeval_accuracy": "no sentence has a word",
@@ -158,7 +162,7 @@ def tags(predictions: Sequence[Any], references: Sequence[Any]) -> Measured:
         TAG_NUMBERS,
         counts.reshape(len(counts), -1),
         from_sums=from_sums,
-        signature={"tags": "seen", "zero_division": 0},
+        signature={"tags": "seen", "zero_division": 0, "version": 1},
         null_reasons={"tag_f1_macro": "no sentence has a word"},
     )
 

@@ -10,6 +10,7 @@ from llmctl.metrics.base import FloatArray, Measured, Number
 from llmctl.metrics.bleu import bleu
 from llmctl.metrics.bootstrap import interval, wilson_interval
 from llmctl.metrics.rouge import rouge
+from llmctl.metrics.squad import squad
 
 MEAN = Number("mean", -np.inf, np.inf)
 NAMES = ("sums", "rows")
@@ -111,3 +112,12 @@ def test_no_interval_where_the_number_often_does_not_exist() -> None:
 
 def test_no_interval_of_a_single_example() -> None:
     assert interval(mean_of(np.array([1.5]))) == {"mean": None}
+
+
+def test_a_rate_among_other_numbers_gets_wilsons_interval_on_its_own_scale() -> None:
+    measured = squad(["a b", "c", "d"] * 5, [["a c"], ["c"], ["d"]] * 5)
+    found = interval(measured)
+
+    low, high = wilson_interval(10, 15)
+    assert found["squad_em"] == (100 * low, 100 * high)
+    assert found["squad_f1"] != found["squad_em"]
