@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from llmctl.metrics.base import FloatArray, Measured, Number
@@ -18,17 +19,16 @@ from llmctl.metrics.class_counts import (
     share,
 )
 from llmctl.metrics.entry import MetricEntry
-from llmctl.metrics.labels import Label, check_known, classes_of, codes_of, label_pairs, one_sort
+from llmctl.metrics.labels import Label, classes_of, codes_of, label_pairs, place_of
 from llmctl.section import Section
 
+OF_POSITIVE = ("f1", "precision", "recall")
 NUMBERS = (
     Number("accuracy", 0.0, 1.0),
     *average_numbers(),
     Number("balanced_accuracy", 0.0, 1.0),
     Number("mcc", -1.0, 1.0),
-    Number("f1", 0.0, 1.0),
-    Number("precision", 0.0, 1.0),
-    Number("recall", 0.0, 1.0),
+    *(Number(name, 0.0, 1.0) for name in OF_POSITIVE),
 )
 
 
@@ -65,53 +65,53 @@ def classification(
         labels: the classes that averages are taken over. Name them where a class may be absent and
             must count as 0, or where one must be left out, such as "no relation". None: those
             among the chosen references or predictions.
-        positive: the class that `f1`, `precision` and `recall` are of.
+        positive: the class that `f1`, `precision` and `recall` are of; where no row has it on
+            either side, they do not exist.
 
     Raises:
-        UsageError: `positive` is no label of any row, or something is no list.
-        DataError: see `label_pairs`.
+        UsageError, DataError: see `label_pairs`.
 
     >>> found = classification(["a", "b", "b"], ["a", "b", "a"], positive="b").values()
     >>> found["accuracy"], found["f1_macro"], found["f1"]
     (0.6666666666666666, 0.6666666666666666, 0.6666666666666666)
     """
     classes, codes = _coded(predictions, references, labels)
-    if positive is not None:
-        one_sort([("label", classes[:1]), ("the positive label", [positive])])
-        check_known(positive, classes, "the positive label")
-    considered = (
-        None if labels is None else np.isin(np.arange(len(classes)), _places(labels, classes))
-    )
-    of_positive = None if positive is None else classes.index(positive)
-
-    def from_rows(rows: FloatArray) -> FloatArray:
-        counts = _counts(rows, len(classes))
-        number = len(rows)
-        found = averages(counts, considered)
-        found["accuracy"] = counts.right.sum() / number
-        found["balanced_accuracy"] = counts.recall().sum() / (counts.actual > 0).sum()
-        found["mcc"] = _matthews(counts, number)
-        for name in ("f1", "precision", "recall"):
-            value = np.nan if of_positive is None else getattr(counts, name)()[of_positive]
-            found[name] = np.asarray(value)
-        return np.array([found[number.name] for number in NUMBERS])
-
-    missing = "no label was named as the positive one (`positive`)"
+    averaged = None if labels is None else np.isin(range(len(classes)), _places(labels, classes))
+    place = None if positive is None else place_of(positive, classes)
     return Measured(
         NUMBERS,
         codes,
-        from_rows=from_rows,
+        from_rows=lambda rows: _numbers(rows, len(classes), averaged, place),
         rates={"accuracy": (codes[:, 0] == codes[:, 1]).astype(np.float64)},
         signature={
-            "labels": "seen" if labels is None else ",".join(str(label) for label in labels),
+            "labels": "seen" if labels is None else ",".join(map(str, labels)),
             "positive": "none" if positive is None else positive,
             "zero_division": 0,
             "version": 1,
         },
-        null_reasons={}
-        if positive is not None
-        else dict.fromkeys(("f1", "precision", "recall"), missing),
+        null_reasons=dict.fromkeys(OF_POSITIVE, _why_none(positive, classes)),
     )
+
+
+def _why_none(positive: Label | None, classes: Sequence[Label]) -> str:
+    if positive is None:
+        return "no label was named as the positive one (`positive`)"
+    shown = ", ".join(repr(label) for label in classes[:20])
+    return f"no row has the positive label {positive!r}; labels are {shown}"
+
+
+def _numbers(
+    rows: FloatArray, size: int, averaged: NDArray[np.bool_] | None, positive: int | None
+) -> FloatArray:
+    counts, number = _counts(rows, size), len(rows)
+    found = averages(counts, averaged)
+    found["accuracy"] = counts.right.sum() / number
+    found["balanced_accuracy"] = counts.recall().sum() / (counts.actual > 0).sum()
+    found["mcc"] = _matthews(counts, number)
+    for name in OF_POSITIVE:
+        value = np.nan if positive is None else getattr(counts, name)()[positive]
+        found[name] = np.asarray(value)
+    return np.array([found[one.name] for one in NUMBERS])
 
 
 def per_class(

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmctl.errors import DataError, UsageError
-from llmctl.registry import nearest
 
 Label = str | bool | int
 """A label is a text, a whole number, or true or false."""
@@ -123,20 +122,14 @@ def codes_of(labels: Iterable[Label], classes: Sequence[Label]) -> NDArray[np.in
     return np.array([place[label] for label in labels], dtype=np.int64)
 
 
-def check_known(label: Label, classes: Sequence[Label], what: str) -> None:
+def place_of(label: Label, classes: Sequence[Label]) -> int | None:
+    """Where a label is among the classes, 1, True and "1" being three; None where it is not.
+
+    >>> place_of("1", ["0", "1"]), place_of(1, ["0", "1"])
+    (1, None)
     """
-    Raises:
-        UsageError: no row has the label that the settings name.
-    """
-    if not any(label == known and type(label) is type(known) for known in classes):
-        names = [str(known) for known in classes]
-        shown = ", ".join(repr(known) for known in classes[:20])
-        close = nearest(str(label), names)
-        same = next((known for known in classes if str(known) == close), None)
-        raise UsageError(
-            f"{what} is {label!r}, which no prediction or reference is; they are {shown}",
-            hint=f"did you mean {same!r}?" if same is not None else None,
-        )
+    alike = [number for number, known in enumerate(classes) if known == label]
+    return next((n for n in alike if type(classes[n]) is type(label)), None)
 
 
 def say(value: Any) -> str:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from resampling import Numbers, assert_equal, assert_resamples
 
-from llmctl.errors import DataError, UsageError
 from llmctl.metrics.classification import classification, per_class
 
 
@@ -118,12 +117,15 @@ def test_each_class_by_itself() -> None:
     ]
 
 
-def test_a_positive_label_that_no_row_has_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="'equivalentt'") as refused:
-        classification(["equivalent"], ["other"], positive="equivalentt")
-    assert refused.value.hint == "did you mean 'equivalent'?"
-    with pytest.raises(DataError, match="never be equal"):
-        classification(["0", "1"], ["0", "1"], positive=1)
+@pytest.mark.parametrize("positive", ["equivalentt", 1])
+def test_of_a_positive_label_that_no_row_has_there_are_no_numbers(positive: Any) -> None:
+    measured = classification(["equivalent", "1"], ["other", "1"], positive=positive)
+
+    assert [measured.values()[name] for name in ("f1", "precision", "recall")] == [None] * 3
+    assert measured.null_reasons["f1"] == (
+        f"no row has the positive label {positive!r}; labels are '1', 'equivalent', 'other'"
+    )
+    assert measured.values()["accuracy"] == 0.5
 
 
 def test_a_row_stays_as_small_with_many_classes() -> None:
