@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from llmctl.registry import Registry
 from llmctl.tasks.base import Task
 from llmctl.tasks.text_classification import TextClassification
+from llmctl.tasks.token_classification import TokenClassification
 
-TASKS: Registry[type[Task]] = Registry("task", {"text-classification": TextClassification})
+TASKS: Registry[type[Task]] = Registry(
+    "task",
+    {
+        "text-classification": TextClassification,
+        "token-classification": TokenClassification,
+    },
+)
 
-AnyTask = TextClassification
+AnyTask = Annotated[
+    TextClassification | TokenClassification,
+    Field(discriminator="name"),
+]
 """The recipe section `task`: one of the table, chosen by its name."""
