@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +96,19 @@ def test_a_rate_is_the_mean_of_what_is_right(name: str, rate: str) -> None:
 
     assert set(measured.rates[rate].tolist()) <= {0.0, 1.0}
     assert measured.values()[rate] == pytest.approx(scale * measured.rates[rate].mean())
+
+
+def test_scoring_rows_loads_no_heavy_library() -> None:
+    script = (
+        "import sys\n"
+        "from llmctl.metrics import METRICS\n"
+        f"for name, rows in {ROWS!r}.items():\n"
+        "    if name == 'seqeval': continue  # seqeval imports scikit-learn\n"
+        "    METRICS.get(name).measure(*rows, METRICS.get(name).settings()).values()\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'evaluate', 'nltk', 'sklearn', 'scipy'}\n"
+        "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
