@@ -22,8 +22,12 @@ Input = Annotated[
     ),
 ]
 Task = Annotated[
-    str,
-    typer.Option(help="generation: continue prompts; fill-mask: words for [MASK] in texts."),
+    str | None,
+    typer.Option(
+        help="generation, fill-mask, text-classification ...; default: what the model was made "
+        "for.",
+        show_default=False,
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -69,7 +73,7 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start the file given with 
 def predict(
     model: Model,
     input_file: Input = None,
-    task: Task = "generation",
+    task: Task = None,
     output: Output = None,
     prompt: Prompt = None,
     column: Column = None,

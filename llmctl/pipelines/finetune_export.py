@@ -14,13 +14,13 @@ from llmctl.models.heads import HEADS
 from llmctl.models.save import save_model
 from llmctl.pipelines.checkpointing import load_best
 from llmctl.pipelines.finetune_inputs import FinetuneInputs
+from llmctl.pipelines.finetuned_task import TASK_FILE
 from llmctl.pipelines.training_parts import Parts
 from llmctl.recipe.finetune import FinetuneRecipe
 from llmctl.tokenization.save import save_tokenizer
 from llmctl.training.state import TrainState
 from llmctl.training.tensors import safetensors_errors
 
-TASK_FILE = "task.json"
 _PIPELINE_TAGS = {
     "sequence-classification": "text-classification",
     "token-classification": "token-classification",

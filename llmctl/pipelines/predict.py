@@ -15,11 +15,15 @@ from pydantic import ValidationError
 
 from llmctl import console
 from llmctl.errors import DataError, UsageError
+from llmctl.models.families import heads_of
 from llmctl.models.load import model_folder
-from llmctl.pipelines.predict_rows import InputRow, count_rows, find_input, read_rows
+from llmctl.models.safety import read_config
+from llmctl.pipelines.finetuned_task import finetuned_task
+from llmctl.pipelines.predict_rows import count_rows, find_input, read_rows
 from llmctl.pipelines.predict_tasks import (
     PREDICTIONS,
     BadInput,
+    InputRow,
     PredictionRequest,
     PredictionTask,
     Predictor,
@@ -45,7 +49,7 @@ class _Counts:
 
 
 def request_from_words(
-    model: str, task: str, source: str | None, *, prompt: str | None, output: Path | None,
+    model: str, task: str | None, source: str | None, *, prompt: str | None, output: Path | None,
     column: str | None, encoding: str, fresh: bool, json: bool, settings: Mapping[str, Any],
 ) -> PredictionRequest:  # fmt: skip
     """A request from what was typed, checked.
@@ -64,11 +68,26 @@ def request_from_words(
         )
     if fresh and output is None:
         raise UsageError("--fresh starts a file over, but there is no -o")
+    task = task or usual_task(model)
     return PredictionRequest(
         model=model, task=task, input=source, prompt=prompt, output=output, column=column,
         settings=_checked(task, settings), encoding=encoding, fresh=fresh,
         streams=prompt is not None and output is None and not json and sys.stdout.isatty(),
     )  # fmt: skip
+
+
+def usual_task(model: str) -> str:
+    """What a model was made for: the task it was finetuned for, else what its head can do.
+
+    Raises:
+        InputMissing, NetworkError, SafetyError, UsageError: see `model_folder`.
+    """
+    folder = model_folder(model)
+    finetuned = finetuned_task(folder)
+    if finetuned is not None:
+        return finetuned.name
+    encodes = "masked" in heads_of(str(read_config(folder).get("model_type")))
+    return "fill-mask" if encodes else "generation"
 
 
 def summary(found: Mapping[str, Any]) -> str:
@@ -127,7 +146,7 @@ def predict(request: PredictionRequest) -> dict[str, Any]:
     task = PREDICTIONS.get(request.task)
     column = request.column or task.column
     file = find_input(request)
-    rows = read_rows(file, request, column)
+    rows = read_rows(file, request, column, task.reading(request))
     rows = chain(list(islice(rows, 1)), rows)  # a missing column is found before the model is read
     counts = _Counts()
     made_with = _made_with(request, task)
@@ -214,9 +233,9 @@ def _answer(
 
 
 def _prepared(predictor: Predictor, row: InputRow) -> Any:
-    if row.text is None:
-        raise BadInput(row.error or "no text")
-    return predictor.prepare(row.text, row.number)
+    if row.error is not None:
+        raise BadInput(row.error)
+    return predictor.prepare(row)
 
 
 def _write(

@@ -27,7 +27,12 @@ from llmctl.models.load import (
     read_architecture,
 )
 from llmctl.pipelines.masked_model import LoadedMaskedModel, with_tokenizer
-from llmctl.pipelines.predict_tasks import BadInput, PredictionRequest, PredictionTask
+from llmctl.pipelines.predict_tasks import (
+    BadInput,
+    InputRow,
+    PredictionRequest,
+    PredictionTask,
+)
 
 _DIGITS = 6  # a score of float32 has no more
 _BLANKS = ("Ġ", "▁")
@@ -48,13 +53,14 @@ class MaskFiller:
         beyond = range(known.size, loaded.model.config.vocab_size)
         self._never = torch.tensor([*known.special_ids, *beyond], device=loaded.model.device)
 
-    def prepare(self, text: str, row: int) -> MaskedText:  # noqa: ARG002
+    def prepare(self, row: InputRow) -> MaskedText:
         """The ids of a text with its masks.
 
         Raises:
             BadInput: no mask, or more tokens than the model can read.
         """
-        written = write_masks(text, self.mask)
+        assert row.text is not None
+        written = write_masks(row.text, self.mask)
         ids = self.loaded.tokenizer(written)["input_ids"]
         if self.loaded.mask_id not in ids:
             raise BadInput(f"there is no mask in it; write {MASKS[0]} where a word is missing")

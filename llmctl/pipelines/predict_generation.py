@@ -25,7 +25,12 @@ from llmctl.models.load import (
     model_folder,
     quiet_transformers,
 )
-from llmctl.pipelines.predict_tasks import BadInput, PredictionRequest, PredictionTask
+from llmctl.pipelines.predict_tasks import (
+    BadInput,
+    InputRow,
+    PredictionRequest,
+    PredictionTask,
+)
 from llmctl.tokenization.load import load_tokenizer, vocabulary_of
 
 if TYPE_CHECKING:
@@ -59,14 +64,14 @@ class TextGenerator:
         self._prefix = _prefix_of(tokenizer)
         self.longest_prompt = _longest_prompt(positions, self.settings)
 
-    def prepare(self, text: str, row: int) -> Prompt:
+    def prepare(self, row: InputRow) -> Prompt:
         """The ids of a prompt, with what the tokenizer puts before a text and without what it puts
         after. An empty prompt is the token that begins a text.
 
         Raises:
             BadInput: nothing to begin with, or more tokens than fit.
         """
-        encoded = self.tokenizer(text, add_special_tokens=False)
+        encoded = self.tokenizer(row.text, add_special_tokens=False)
         ids = [*self._prefix, *encoded["input_ids"]]
         if not ids:
             if self._start is None:
@@ -81,7 +86,7 @@ class TextGenerator:
                 )
             start = len(self._prefix) if len(self._prefix) < longest else 0
             ids = [*ids[:start], *ids[len(ids) - longest + start :]]
-        return Prompt(row, ids)
+        return Prompt(row.number, ids)
 
     def length(self, prepared: Prompt) -> int:
         return len(prepared.ids)

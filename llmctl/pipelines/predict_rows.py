@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from llmctl.data.inputs import InputFile, find_inputs
 from llmctl.data.readers import READERS
 from llmctl.data.rows import BadRow, Row
 from llmctl.data.settings import ReadingSettings
 from llmctl.errors import InputMissing, UsageError
-from llmctl.pipelines.predict_tasks import PredictionRequest
+from llmctl.pipelines.predict_tasks import InputRow, PredictionRequest, Reading
 from llmctl.registry import nearest
 
 MARK = "_llmctl"
 """The key under which a row of predictions says which row of the input it answers."""
 
+_WHOLE_TEXT = "text"
+"""The column of a bare text, for tasks that read whole rows and name no other."""
+
 # What an earlier prediction left in a row: it would be taken for an answer of this one.
 _OURS = (
     MARK, "prediction", "error", "finish_reason", "prompt_tokens", "new_tokens", "candidates",
+    "probabilities", "entities",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class InputRow:
-    """A row of the input; `text` is what the task reads, None where `error` says why not."""
-
-    number: int
-    columns: dict[str, Any]
-    text: str | None
-    error: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """A short hash of the row."""
-        return hashlib.sha256(to_json([self.columns, self.text, self.error])).hexdigest()[:16]
-
-
-def to_json(value: Any) -> bytes:
-    """One line of JSON; dates and the like become texts, NaN becomes null."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
 def find_input(request: PredictionRequest) -> InputFile | None:
@@ -67,8 +48,9 @@ def find_input(request: PredictionRequest) -> InputFile | None:
 
 
 def read_rows(
-    file: InputFile | None, request: PredictionRequest, column: str
-) -> Iterator[InputRow]:
+    file: InputFile | None, request: PredictionRequest, column: str | None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> Iterator[InputRow]:  # fmt: skip
     """All rows, the unusable ones too, numbered by their line (or place, where there are none).
 
     A line of a text file is a row; blank lines between the rows of a .jsonl file are none.
@@ -78,17 +60,21 @@ def read_rows(
     """
     if file is None:
         assert request.prompt is not None
-        yield InputRow(1, {column: request.prompt}, request.prompt)
+        yield InputRow(1, {column or reading.column or _WHOLE_TEXT: request.prompt}, request.prompt)
         return
-    settings = ReadingSettings(text_unit="line", encoding=request.encoding)
+    settings = ReadingSettings(
+        text_unit="line", encoding=request.encoding, text_column=reading.column
+    )
+    if file.format == "text":
+        file = replace(file, format=reading.file_format)
     is_first = True
     for row in READERS.get(file.format)(file, settings, _ignore):
         if isinstance(row, Row) and row.value == "" and ".jsonl" in file.path:
             continue
-        if is_first and isinstance(row, Row) and isinstance(row.value, dict):
+        if is_first and column and isinstance(row, Row) and isinstance(row.value, dict):
             _check_column(file.path, row.value, column)
             is_first = False
-        yield _input_row(row, column)
+        yield _input_row(row, column, reading.column or _WHOLE_TEXT)
 
 
 def count_rows(file: InputFile | None) -> int | None:
@@ -101,12 +87,14 @@ def count_rows(file: InputFile | None) -> int | None:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
 
 
-def _input_row(row: Row | BadRow, column: str) -> InputRow:
+def _input_row(row: Row | BadRow, column: str | None, of_text: str) -> InputRow:
     if isinstance(row, BadRow):
         return InputRow(row.number, {}, None, row.reason)
     if isinstance(row.value, str):
-        return InputRow(row.number, {column: row.value}, row.value)
+        return InputRow(row.number, {column or of_text: row.value}, row.value)
     columns = {key: value for key, value in row.value.items() if key not in _OURS}
+    if column is None:
+        return InputRow(row.number, columns, None)
     text = row.value.get(column)
     if isinstance(text, str):
         return InputRow(row.number, columns, text)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import orjson
 
 from llmctl.registry import Registry
 from llmctl.section import Section
@@ -38,6 +41,44 @@ class PredictionRequest:
     streams: bool = False
 
 
+@dataclass(frozen=True)
+class InputRow:
+    """A row of the input; `error` says why it cannot be used.
+
+    Attributes:
+        columns: as they were read, without what an earlier prediction left.
+        text: the value of the task's column; None of tasks that read whole rows.
+    """
+
+    number: int
+    columns: dict[str, Any]
+    text: str | None
+    error: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """A short hash of the row."""
+        return hashlib.sha256(to_json([self.columns, self.text, self.error])).hexdigest()[:16]
+
+
+def to_json(value: Any) -> bytes:
+    """One line of JSON; dates and the like become texts, NaN becomes null."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a task wants its files read.
+
+    Attributes:
+        column: decides whether a table has a header, see `ReadingSettings.text_column`.
+        file_format: of files whose ending is not known.
+    """
+
+    column: str | None = None
+    file_format: str = "text"
+
+
 class BadInput(Exception):
     """One row that nothing can be predicted for; the text says why."""
 
@@ -47,7 +88,7 @@ class Predictor(Protocol):
 
     batch_size: int
 
-    def prepare(self, text: str, row: int) -> Any:
+    def prepare(self, row: InputRow) -> Any:
         """What `predict` needs for one row. Raises `BadInput`."""
 
     def length(self, prepared: Any) -> int:
@@ -64,22 +105,29 @@ class PredictionTask:
     """One entry of the table.
 
     Attributes:
-        column: the input's column, unless another is named.
+        column: the input's column, unless another is named; None: whole rows are read.
         settings: checks the options.
         decisive: the options that predictions depend on; with others, earlier ones are no use.
         load: loads the model.
     """
 
-    column: str
+    column: str | None
     settings: type[Section]
     decisive: Callable[[Any], Mapping[str, Any]]
     load: Callable[[PredictionRequest], Predictor]
+    reading: Callable[[PredictionRequest], Reading] = lambda _: Reading()
 
+
+FINETUNED = (
+    "text-classification", "token-classification", "question-answering", "multiple-choice",
+)  # fmt: skip
+"""Tasks that a model was finetuned for; their folder says how rows are read (`task.json`)."""
 
 PREDICTIONS: Registry[PredictionTask] = Registry(
     "prediction task",
     {
         "generation": "llmctl.pipelines.predict_generation:GENERATION",
         "fill-mask": "llmctl.pipelines.predict_fill_mask:FILL_MASK",
+        **dict.fromkeys(FINETUNED, "llmctl.pipelines.predict_finetuned:FINETUNED_TASK"),
     },
 )

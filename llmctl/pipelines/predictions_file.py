@@ -14,7 +14,8 @@ import orjson
 from llmctl import console
 from llmctl.errors import DataError, Locked, SettingsMismatch
 from llmctl.files import TEMPORARY_PREFIX, read_json, storage_errors, write_json
-from llmctl.pipelines.predict_rows import MARK, InputRow, to_json
+from llmctl.pipelines.predict_rows import MARK
+from llmctl.pipelines.predict_tasks import InputRow, to_json
 
 Answers = Sequence[tuple[InputRow, dict[str, Any]]]
 """Rows with the columns that were predicted for them."""

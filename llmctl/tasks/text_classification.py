@@ -105,7 +105,7 @@ class TextClassification(Task):
         """
         text = text_in(row, self.text)
         pair = text_in(row, self.text_pair) if self.text_pair is not None else None
-        if not labelled and row.get(self.label) is None:
+        if not labelled and row.get(self.label) in (None, ""):
             return LabelledText(text, pair, None)
         return LabelledText(text, pair, self._label(row))
 
