@@ -46,7 +46,7 @@ def interval(
     rates = {
         number.name: _of_rate(right, number.high, confidence)
         for number in measured.numbers
-        if (right := rates_of(measured).get(number.name)) is not None
+        if (right := measured.rates.get(number.name)) is not None
     }
     if len(rates) == len(names):
         return dict(rates)
@@ -70,13 +70,6 @@ def wilson_interval(right: float, answers: float, confidence: float = 0.95) -> I
     spread = z * math.sqrt(share * (1 - share) / answers + (z / (2 * answers)) ** 2)
     middle, scale = share + z * z / (2 * answers), 1 + z * z / answers
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
-
-
-def rates_of(measured: Measured) -> dict[str, FloatArray]:
-    """Which examples are right, [N], for every number that is the share of right ones."""
-    if measured.rates or not _is_rate(measured):
-        return dict(measured.rates)
-    return {measured.numbers[0].name: measured.statistics[:, 0]}
 
 
 def _of_rate(right: FloatArray, scale: float, confidence: float) -> Interval:
@@ -113,13 +106,3 @@ def _percentiles(values: FloatArray, outside: float) -> Interval | None:
         return None
     low, high = np.quantile(defined, [outside, 1 - outside])
     return float(low), float(high)
-
-
-def _is_rate(measured: Measured) -> bool:
-    """Whether the one number is the share of examples that are right: 0 or 1 each, of 1 each."""
-    statistics = measured.statistics
-    if measured.from_sums is None or len(measured.numbers) != 1 or statistics.shape[1] != 2:
-        return False
-    right, one = statistics.T
-    zero_or_one = ((right == 0) | (right == 1)).all() and (one == 1).all()
-    return bool(zero_or_one) and measured.from_sums(statistics.sum(0))[0] == right.mean()

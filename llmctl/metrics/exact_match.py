@@ -130,6 +130,7 @@ def exact_match(
         notes=(f"{missing} of {len(pairs)} predictions hold nothing that `extract` finds",)
         if missing
         else (),
+        rates={"exact_match": statistics[:, 0]},
     )
 
 

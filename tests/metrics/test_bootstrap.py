@@ -9,6 +9,8 @@ from scipy import stats
 from llmctl.metrics.base import FloatArray, Measured, Number
 from llmctl.metrics.bleu import bleu
 from llmctl.metrics.bootstrap import interval, wilson_interval
+from llmctl.metrics.exact_match import exact_match
+from llmctl.metrics.repetition import repetition
 from llmctl.metrics.rouge import rouge
 from llmctl.metrics.squad import squad
 
@@ -80,12 +82,17 @@ def test_a_corpus_score_is_worked_out_anew_for_each_sample() -> None:
 
 
 def test_a_rate_gets_wilsons_interval_even_where_all_are_right() -> None:
-    right = np.ones(20)
+    all_right = exact_match(["a"] * 20, ["a"] * 20)
+    some = exact_match(["a"] * 20, ["a"] * 17 + ["b"] * 3)
 
-    assert interval(mean_of(right))["mean"] == wilson_interval(20, 20)
+    assert interval(all_right)["exact_match"] == wilson_interval(20, 20)
     assert wilson_interval(20, 20)[0] < 0.9
-    right[:3] = 0
-    assert interval(mean_of(right), confidence=0.9)["mean"] == wilson_interval(17, 20, 0.9)
+    assert interval(some, confidence=0.9)["exact_match"] == wilson_interval(17, 20, 0.9)
+
+
+def test_what_only_looks_like_a_rate_does_not() -> None:
+    """No text repeats itself: each has the statistics of a wrong answer."""
+    assert interval(repetition(["a b c d e", "f g h i j"]))["repetition"] == (0, 0)
 
 
 @pytest.mark.parametrize(("right", "answers"), [(0, 10), (3, 10), (10, 10), (480, 1000)])
