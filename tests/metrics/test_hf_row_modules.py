@@ -103,7 +103,6 @@ def test_scoring_rows_loads_no_heavy_library() -> None:
         "import sys\n"
         "from llmctl.metrics import METRICS\n"
         f"for name, rows in {ROWS!r}.items():\n"
-        "    if name == 'seqeval': continue  # seqeval imports scikit-learn\n"
         "    METRICS.get(name).measure(*rows, METRICS.get(name).settings()).values()\n"
         "heavy = {'torch', 'transformers', 'datasets', 'evaluate', 'nltk', 'sklearn', 'scipy'}\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"

@@ -38,7 +38,8 @@ def reference(predictions: Any, references: Any, scheme: str = "") -> Numbers:
 def drawn(letters: str, sentences: int, seed: int) -> tuple[Sentences, Sentences]:
     """Tags at random: most sequences break every scheme, sides agree on four of five."""
     generator = np.random.default_rng(seed)
-    known = ["O", "O", *(f"{letter}-{kind}" for letter in letters for kind in ("PER", "LOC-X"))]
+    kinds = ("-PER", "-LOC-X", "", "-")
+    known = ["O", "O", *(f"{letter}{kind}" for letter in letters for kind in kinds)]
     true = [
         [known[c] for c in generator.integers(0, len(known), generator.integers(1, 12))]
         for _ in range(sentences)
