@@ -8,6 +8,9 @@ from pydantic import Field
 
 from llmctl.registry import Registry
 from llmctl.tasks.base import Task
+from llmctl.tasks.causal_tuning import CausalTuning
+from llmctl.tasks.question_answering import ExtractiveQA
+from llmctl.tasks.sequence_to_sequence import SequenceToSequence
 from llmctl.tasks.text_classification import TextClassification
 from llmctl.tasks.token_classification import TokenClassification
 
@@ -16,11 +19,14 @@ TASKS: Registry[type[Task]] = Registry(
     {
         "text-classification": TextClassification,
         "token-classification": TokenClassification,
+        "question-answering": ExtractiveQA,
+        "sequence-to-sequence": SequenceToSequence,
+        "causal-tuning": CausalTuning,
     },
 )
 
 AnyTask = Annotated[
-    TextClassification | TokenClassification,
+    TextClassification | TokenClassification | ExtractiveQA | SequenceToSequence | CausalTuning,
     Field(discriminator="name"),
 ]
 """The recipe section `task`: one of the table, chosen by its name."""

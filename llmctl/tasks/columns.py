@@ -51,6 +51,27 @@ def text_in(row: Mapping[str, Any], column: str) -> str:
     return value
 
 
+def texts_in(row: Mapping[str, Any], column: str) -> list[str]:
+    """The text of a column, or the texts of its list; where there is nothing, an empty text.
+
+    Raises:
+        RowRefused: the column is missing or holds something else.
+
+    >>> texts_in({"summary": ["One.", "Another."]}, "summary"), texts_in({"year": 1984}, "year")
+    (['One.', 'Another.'], ['1984'])
+    """
+    value = value_in(row, column)
+    texts = []
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, int | float) and not isinstance(one, bool):
+            texts.append(str(one))
+        elif one is None or isinstance(one, str):
+            texts.append(one or "")
+        else:
+            raise RowRefused(f"column {column!r} holds {kind_of(one)}; expected text")
+    return texts
+
+
 def number_in(row: Mapping[str, Any], column: str) -> float:
     """
     Raises:
