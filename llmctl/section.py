@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -13,6 +13,10 @@ class Section(BaseModel):
     Every field has a default where one is sensible and a `Field(description=...)` with its unit;
     `llmctl recipe settings` prints them. Import nothing heavy where a section is defined.
     """
+
+    stands_whole: ClassVar[bool] = False
+    """Whoever writes this section writes all of it: a default that stands for it is not kept in
+    parts, since its settings exclude each other."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()

@@ -143,7 +143,7 @@ def _score_table(name: str, found: dict[str, Any]) -> str:
     rows: list[list[object]] = [["loss", f"{found['loss']:.4f}", ""]]
     for metric, entry in found["metrics"].items():
         value, between = entry["value"], entry["interval"]
-        if value is None and entry["null_reason"] is None:
+        if value is None and (not guess or guess["metrics"].get(metric) is None):
             continue  # a number that this task does not ask for
         rows.append(
             [

@@ -14,7 +14,7 @@ def measure(
     """
     Args:
         kind: single, multi or regression.
-        labels: all labels of the model.
+        labels: all labels of the model; of two, the second is the one that `f1` is of.
     """
     if kind == "regression":
         from llmctl.metrics.correlation import correlation
@@ -26,4 +26,7 @@ def measure(
         return [multi_label(predictions, [list(labels) for labels in references], labels=labels)]
     from llmctl.metrics.classification import classification
 
-    return [classification(predictions, references)]
+    positive = labels[1] if labels is not None and len(labels) == 2 else None
+    if positive is not None and positive not in {*predictions, *references}:
+        positive = None  # a number that does not exist, where nobody has that label
+    return [classification(predictions, references, positive=positive)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -127,6 +127,8 @@ Schedule = Annotated[Cosine | Linear | Constant | WarmupStableDecay, Field(discr
 
 class Budget(Section):
     """How long to train: exactly one of the four."""
+
+    stands_whole: ClassVar[bool] = True
 
     steps: Positive | None = Field(None, description="Optimizer steps")
     tokens: Positive | None = Field(None, description="Training tokens, rounded up to whole steps")
