@@ -9,6 +9,7 @@ from pydantic import Field
 from llmctl.registry import Registry
 from llmctl.tasks.base import Task
 from llmctl.tasks.causal_tuning import CausalTuning
+from llmctl.tasks.multiple_choice import MultipleChoice
 from llmctl.tasks.question_answering import ExtractiveQA
 from llmctl.tasks.sequence_to_sequence import SequenceToSequence
 from llmctl.tasks.text_classification import TextClassification
@@ -20,13 +21,19 @@ TASKS: Registry[type[Task]] = Registry(
         "text-classification": TextClassification,
         "token-classification": TokenClassification,
         "question-answering": ExtractiveQA,
+        "multiple-choice": MultipleChoice,
         "sequence-to-sequence": SequenceToSequence,
         "causal-tuning": CausalTuning,
     },
 )
 
 AnyTask = Annotated[
-    TextClassification | TokenClassification | ExtractiveQA | SequenceToSequence | CausalTuning,
+    TextClassification
+    | TokenClassification
+    | ExtractiveQA
+    | MultipleChoice
+    | SequenceToSequence
+    | CausalTuning,
     Field(discriminator="name"),
 ]
 """The recipe section `task`: one of the table, chosen by its name."""
