@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from llmctl.errors import UsageError
@@ -16,7 +16,26 @@ _FIRST_LITERAL = 0xF0000
 
 def plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Ids of texts, nothing put around them; `<|endoftext|>` in one is the text that it is."""
-    return _ids(tokenizer, texts, split_special_tokens=True)
+    found = _ids(tokenizer, texts, split_special_tokens=True)
+    names = special_pattern(tokenizer)
+    if names is None:
+        return found
+    for number, text in enumerate(texts):
+        inside = names.findall(text)
+        ids = tokenizer.convert_tokens_to_ids(inside) if inside else []
+        if ids and not set(ids).isdisjoint(found[number]):
+            found[number] = _ids_of_broken_names(tokenizer, text, names)
+    return found
+
+
+def _ids_of_broken_names(tokenizer: Any, text: str, names: re.Pattern[str]) -> list[int]:
+    """Of a Unigram tokenizer, to which `</s>` is a piece like any other: names are cut after their
+    first letter, and each part is tokenized by itself."""
+    cuts = [0, *(found.start() + 1 for found in names.finditer(text)), len(text)]
+    first, *others = (text[start:end] for start, end in pairwise(cuts))
+    ids = _ids(tokenizer, [first], split_special_tokens=True)[0]
+    return [*ids, *(token for part in others
+                    for token in following_ids(tokenizer, [part], as_text=True)[0])]  # fmt: skip
 
 
 def marked_up_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
@@ -64,7 +83,13 @@ def special_names(tokenizer: Any) -> list[str]:
     """The special tokens by their names, the longest first."""
     added = tokenizer.added_tokens_decoder.values()
     names = {token.content for token in added if token.special} | set(tokenizer.all_special_tokens)
-    return sorted(names, key=lambda name: (-len(name), name))
+    return sorted(names - {""}, key=lambda name: (-len(name), name))
+
+
+def special_pattern(tokenizer: Any) -> re.Pattern[str] | None:
+    """Finds the name of a special token; None where there are none."""
+    names = special_names(tokenizer)
+    return re.compile("|".join(map(re.escape, names))) if names else None
 
 
 class Literals:
@@ -81,7 +106,7 @@ class Literals:
             name: chr(_FIRST_LITERAL + number) for number, name in enumerate(names)
         }
         self._name_of = {letter: name for name, letter in self._letter_of.items()}
-        self._names = re.compile("|".join(map(re.escape, names))) if names else None
+        self._names = special_pattern(tokenizer)
         self._letters = re.compile(f"([{''.join(self._name_of)}])") if names else None
 
     def hide(self, text: str) -> str:

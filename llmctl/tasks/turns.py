@@ -41,7 +41,7 @@ _ROLES: Mapping[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human", "prompter"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "bing", "bard"), "assistant"),
-}  # type: ignore[dict-item]
+}
 _TOOL_ROLES = {"tool", "function", "function_call", "observation", "ipython"}
 
 
