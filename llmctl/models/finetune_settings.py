@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
-from llmctl.section import Section
+from llmctl.models.settings import ModelSettings
 
 
-class PretrainedModel(Section):
-    """A model to finetune."""
+class FinetunedModel(ModelSettings):
+    """A pretrained model to finetune, or a fresh one of a preset's shape that learns the task
+    alone."""
 
-    path: str = Field(
-        min_length=1, description="Run folder, model folder or Hub name of a pretrained model"
-    )
-    dropout: float | None = Field(
-        None, ge=0, lt=1, description="Dropout everywhere; none: as the model's configuration says"
-    )
-    attention: Literal["auto", "sdpa", "eager"] = Field(
-        "auto", description="Attention kernel; auto: the fastest on this machine"
+    dropout: float | None = Field(  # type: ignore[assignment]
+        None,
+        ge=0,
+        lt=1,
+        description="Dropout everywhere; none: as a checkpoint's configuration says, 0.1 in a "
+        "fresh model",
     )

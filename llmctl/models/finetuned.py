@@ -12,28 +12,29 @@ from transformers import PreTrainedModel
 from llmctl.errors import SettingsMismatch, UsageError
 from llmctl.models.architecture import has_class_with
 from llmctl.models.build import set_dropout
+from llmctl.models.families import heads_of
 from llmctl.models.heads import HEADS, TASK_HEADS
 from llmctl.models.load import load_model, model_folder, quiet_transformers, read_architecture
 
 _KEYS_SHOWN = 5
 
 
-def head_for(heads: tuple[str, ...], folder: Path) -> str:
-    """The first of a task's heads that the model in a folder can be given.
+def head_for(heads: tuple[str, ...], model_type: str, what: str) -> str:
+    """The first of a task's heads that a model type can be given.
+
+    Args:
+        what: the model as a person knows it.
 
     Raises:
         UsageError: it can be given none.
     """
-    config = read_architecture(folder)
     for head in heads:
-        encodes_decodes = bool(getattr(config, "is_encoder_decoder", False))
-        fits = head in TASK_HEADS or encodes_decodes == HEADS[head].decoder_inputs
-        if fits and has_class_with(head, config.model_type):
+        if has_class_with(head, model_type) if head in TASK_HEADS else head in heads_of(model_type):
             return head
     raise UsageError(
-        f"{folder} is a {config.model_type}, for which transformers has no "
+        f"{what} is a {model_type}, for which transformers has no "
         f"{' or '.join(HEADS[head].auto_class.removeprefix('AutoModelFor') for head in heads)}",
-        hint="give another model.path, or another task",
+        hint="give another model, or another task",
     )
 
 

@@ -70,6 +70,6 @@ def _parts(
     record: RunRecord,
 ) -> Parts:  # fmt: skip
     model = build_finetuned(recipe, inputs)
-    record.describe_model(model, preset=None, path=recipe.model.path)
+    record.describe_model(model, preset=recipe.model.preset, path=recipe.model.path)
     attention = attention_of(recipe, inputs.head, model)
     return build_parts(recipe, material, model, attention, finetuning_rate, processes, record)

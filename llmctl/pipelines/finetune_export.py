@@ -91,8 +91,9 @@ tags: [llmctl]
 ---
 # {recipe.title or type(model).__name__}
 
-{type(model).__name__}, finetuned by `llmctl finetune` from {recipe.model.path} for the task
-{inputs.task.name}, {state.step:,} steps; these are the weights of step {step:,}.
+{type(model).__name__}, finetuned by `llmctl finetune` from
+{recipe.model.path or recipe.model.preset} for the task {inputs.task.name},
+{state.step:,} steps; these are the weights of step {step:,}.
 
 - Data: {len(inputs.train.examples):,} training rows, {inputs.train.num_tokens:,} tokens
 - {measured}

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmctl import console, files
+from llmctl import console
 from llmctl.data.inputs import STANDARD_INPUT
 from llmctl.errors import DataError, UsageError
-from llmctl.models.families import FAMILIES, maximum_row
-from llmctl.models.find import find_tokenizer
-from llmctl.models.finetuned import head_for
-from llmctl.models.load import model_folder, read_architecture
 from llmctl.pipelines.data_problems import settle_problems
+from llmctl.pipelines.finetune_source import find_source
+from llmctl.pipelines.finetune_tokenizer import make_tokenizer
 from llmctl.pipelines.fingerprints import fingerprint
 from llmctl.pipelines.labelled_data import read_parts
 from llmctl.pipelines.run_folder import RunRecord, check_same_data
@@ -22,7 +20,6 @@ from llmctl.recipe.finetune import FinetuneRecipe
 from llmctl.tasks.base import Encoded, Example, Feature, Task
 from llmctl.tasks.model_traits import ModelTraits
 from llmctl.tokenization.load import Vocabulary, load_tokenizer, vocabulary_of
-from llmctl.tokenization.save import save_tokenizer
 from llmctl.training.processes import Processes
 
 _BAD_ROWS, _PROBLEMS = "bad_rows.jsonl", "problems.jsonl"
@@ -69,8 +66,7 @@ def prepare_finetuning(
         SettingsMismatch: a source file has changed since the run began.
         DataError: rows that cannot be learnt from.
     """
-    source = model_folder(recipe.model.path)
-    head = head_for(recipe.task.heads, source)
+    source = find_source(recipe)
     tokenizer_folder, data_folder = folder / "tokenizer", folder / "data"
 
     def check_sources() -> None:
@@ -83,20 +79,21 @@ def prepare_finetuning(
         found = fingerprint(names)
         check_same_data(record, found)
         record.update(data={"sources": found})
-        if not (tokenizer_folder / "tokenizer_config.json").exists():
-            _copy_tokenizer(recipe.model.path, tokenizer_folder)
 
     processes.on_main(check_sources)
-    tokenizer = load_tokenizer(str(tokenizer_folder))
     listing = data_folder if processes.is_main else data_folder / f"process-{processes.rank}"
     examples, reports = read_parts(recipe.task, recipe.data, recipe.seed, listing / _BAD_ROWS)
-    traits = _traits(source)
-    task = recipe.task.settle(examples.train).for_model(traits)
-    task = task.model_copy(update={"max_length": _row_length(task, traits)})
+    task = recipe.task.settle(examples.train).for_model(source.traits)
+    task = task.model_copy(update={"max_length": _row_length(task, source.traits)})
     settled = settle_problems(task, examples, recipe.data.problems, listing / _PROBLEMS)
+    if not (tokenizer_folder / "tokenizer_config.json").exists():
+        processes.on_main(
+            lambda: make_tokenizer(recipe, task, settled.train, source, tokenizer_folder)
+        )
+    tokenizer = load_tokenizer(str(tokenizer_folder))
     train = _encoded(task, settled.train, tokenizer, recipe.data.max_without_targets, "training")
     inputs = FinetuneInputs(
-        task, head, tokenizer_folder, tokenizer, vocabulary_of(tokenizer), train,
+        task, source.head, tokenizer_folder, tokenizer, vocabulary_of(tokenizer), train,
         *(
             _encoded(task, part, tokenizer, 1.0, name) if part else None
             for name, part in (("validation", settled.validation), ("test", settled.test))
@@ -109,24 +106,6 @@ def prepare_finetuning(
         data=record.content.get("data", {}) | {"read": counts, **_summary(inputs)},
     )
     return inputs
-
-
-def _copy_tokenizer(model: str, folder: Path) -> None:
-    temporary = folder.with_name(f"{files.TEMPORARY_PREFIX}tokenizer")
-    files.remove_folder(temporary)
-    save_tokenizer(load_tokenizer(str(find_tokenizer(model))), temporary)
-    files.commit_folder(temporary, folder)
-
-
-def _traits(model: Path) -> ModelTraits:
-    """What a task must know of the model, from its configuration."""
-    config = read_architecture(model)
-    family = FAMILIES.get(config.model_type)
-    return ModelTraits(
-        longest_row=maximum_row(config.to_dict()),
-        isolates=family is not None and family.isolates,
-        start_id=getattr(config, "decoder_start_token_id", None),
-    )
 
 
 def _row_length(task: Task, traits: ModelTraits) -> int:

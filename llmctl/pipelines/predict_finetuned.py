@@ -12,7 +12,14 @@ from pydantic import Field
 from llmctl.errors import UsageError
 from llmctl.models.finetuned import head_for
 from llmctl.models.heads import wrap
-from llmctl.models.load import choose_device, choose_dtype, find_tokenizer, load_model, model_folder
+from llmctl.models.load import (
+    choose_device,
+    choose_dtype,
+    find_tokenizer,
+    load_model,
+    model_folder,
+    read_architecture,
+)
 from llmctl.pipelines.finetuned_task import task_of
 from llmctl.pipelines.predict_tasks import (
     BadInput,
@@ -121,7 +128,7 @@ def load_finetuned(request: PredictionRequest) -> FinetunedModel:
     assert isinstance(settings, FinetunedSettings)
     folder = model_folder(request.model)
     task = task_of(folder, request.task)
-    head = head_for(task.heads, folder)
+    head = head_for(task.heads, read_architecture(folder).model_type, str(folder))
     model = load_model(folder, head, device=settings.device, dtype=settings.dtype)
     tokenizer = load_tokenizer(str(find_tokenizer(folder)))
     return FinetunedModel(task, model, head, tokenizer, settings.batch_size)

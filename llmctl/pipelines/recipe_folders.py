@@ -8,6 +8,7 @@ from pathlib import Path
 from llmctl.errors import UsageError
 from llmctl.models.families import maximum_row
 from llmctl.models.find import find_model, find_tokenizer
+from llmctl.models.presets import PRESETS
 from llmctl.models.safety import read_config
 from llmctl.recipe.finetune import FinetuneRecipe
 from llmctl.recipe.fit import head_of, settle
@@ -80,6 +81,11 @@ def _model_takes_head(recipe: FinetuneRecipe) -> None:
     """transformers has a class of this model type with a head for the task."""
     from llmctl.models.finetuned import head_for
 
+    if recipe.model.preset is not None:
+        model_type = PRESETS[recipe.model.preset].model_type
+        head_for(recipe.task.heads, model_type, f"preset {recipe.model.preset}")
+        return
+    assert recipe.model.path is not None
     folder = _local(recipe.model.path)
     if folder is not None:
-        head_for(recipe.task.heads, folder)
+        head_for(recipe.task.heads, str(read_config(folder).get("model_type")), str(folder))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -23,13 +24,12 @@ from llmctl.recipe.annotations import (
     only_value,
     sections_of,
 )
-from llmctl.section import Section
 
 REQUIRED = PydanticUndefined
 """Stands for the default of a field that has none."""
 
 
-def default_of(name: str, field: FieldInfo, base: Section | None = None) -> Any:
+def default_of(name: str, field: FieldInfo, base: BaseModel | None = None) -> Any:
     """A field's default, or its value in `base`, the section that is its parent's default."""
     if base is not None:
         return getattr(base, name)
@@ -38,7 +38,7 @@ def default_of(name: str, field: FieldInfo, base: Section | None = None) -> Any:
     return field.get_default(call_default_factory=True)
 
 
-def fill_in(section: type[Section], data: Any, base: Section | None = None) -> Any:
+def fill_in(section: type[BaseModel], data: Any, base: BaseModel | None = None) -> Any:
     """Complete the sections that `data` begins with what the section's default says.
 
     Adds the missing `name` of a choice, and the values that a default section was given. An empty
@@ -71,7 +71,7 @@ def _fill(kinds: Sequence[Kind], value: Any, default: Any) -> Any:
 def _fill_section(kinds: Sequence[Kind], value: dict[str, Any], default: Any) -> Any:
     by_name, sections = choices(kinds), sections_of(kinds)
     if by_name:
-        if DISCRIMINATOR not in value and isinstance(default, Section):
+        if DISCRIMINATOR not in value and isinstance(default, BaseModel):
             value = {DISCRIMINATOR: name_of(type(default)), **value}
         name = value.get(DISCRIMINATOR)
         section = by_name.get(name) if isinstance(name, str) else None
@@ -79,12 +79,16 @@ def _fill_section(kinds: Sequence[Kind], value: dict[str, Any], default: Any) ->
         section = sections[0] if len(sections) == 1 else None
     if section is None:
         return value
-    if type(default) is not section or section.stands_whole:
+    if type(default) is not section or _stands_whole(section):
         return fill_in(section, value)
     return fill_in(section, {**stated(default), **value}, default)
 
 
-def stated(section: Section, base: Section | None = None) -> dict[str, Any]:
+def _stands_whole(section: type[BaseModel]) -> bool:
+    return bool(getattr(section, "stands_whole", False))
+
+
+def stated(section: BaseModel, base: BaseModel | None = None) -> dict[str, Any]:
     """What must be written so that `fill_in` and pydantic give this section again, as plain data.
 
     Args:
@@ -99,8 +103,8 @@ def stated(section: Section, base: Section | None = None) -> dict[str, Any]:
             written[key] = plain[key]
         elif value == default and type(value) is type(default):
             continue
-        elif isinstance(value, Section):
-            kept = type(default) is type(value) and not type(value).stands_whole
+        elif isinstance(value, BaseModel):
+            kept = type(default) is type(value) and not _stands_whole(type(value))
             written[key] = stated(value, default if kept else None)
         else:
             written[key] = plain[key]

@@ -7,9 +7,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from llmctl.data.labelled_settings import LabelledData
-from llmctl.models.finetune_settings import PretrainedModel
+from llmctl.models.finetune_settings import FinetunedModel
 from llmctl.section import Section
 from llmctl.tasks import AnyTask
+from llmctl.tokenization.settings import TokenizerSettings
 from llmctl.training.settings import (
     AdamW,
     BatchSettings,
@@ -50,7 +51,12 @@ class FinetuneRecipe(Section):
     command: Literal["finetune"] = Field("finetune", description="The command that runs this")
     title: str = Field("", description="One line on what this recipe is, for `recipe list`")
     seed: int = Field(1, ge=0, description="Decides the fresh head, order and dropout")
-    model: PretrainedModel = Field(description="What is finetuned")
+    model: FinetunedModel = Field(description="What is finetuned")
+    tokenizer: TokenizerSettings = Field(
+        TokenizerSettings(),
+        description="Of a fresh model: a tokenizer, or how to train one on the training rows; a "
+        "checkpoint brings its own",
+    )
     task: AnyTask = Field(description="What it learns to answer")
     data: LabelledData = Field(description="Rows to train, validate and test on")
     optimizer: Optimizer = Field(AdamW(), description="How weights follow gradients")
@@ -61,6 +67,12 @@ class FinetuneRecipe(Section):
     checkpoints: CheckpointSettings = Field(CheckpointSettings(), description="What is saved")
     compute: ComputeSettings = Field(ComputeSettings(), description="How the machine is used")
     logging: LoggingSettings = Field(LoggingSettings(), description="What is written down")
+
+    @model_validator(mode="after")
+    def _tokenizer_fits(self) -> Self:
+        if self.model.path is not None and self.tokenizer != TokenizerSettings():
+            raise ValueError("tokenizer goes with model.preset; a checkpoint brings its own")
+        return self
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
