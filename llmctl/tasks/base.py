@@ -189,6 +189,10 @@ class Task(Section):
         """
         return self
 
+    def for_tokenizer(self, tokenizer: Any) -> Self:  # noqa: ARG002
+        """The same by the tokenizer; called after `for_model`, and before `encode`."""
+        return self
+
     def problems(self, examples: Sequence[Example]) -> Iterable[Problem]:  # noqa: ARG002
         """What is wrong with the content of a part; of a settled task."""
         return ()

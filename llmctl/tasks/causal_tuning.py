@@ -17,15 +17,15 @@ from llmctl.errors import UsageError
 from llmctl.metrics.base import Measured
 from llmctl.section import Names
 from llmctl.tasks.base import Baseline, Decode, Encoded, Example, Feature, Problem, Task
-from llmctl.tasks.chat_rows import Answers, ChatWriter, Keep
+from llmctl.tasks.chat_rows import Answers, ChatWriter, Keep, chat_target_rows
 from llmctl.tasks.chat_templates import OWN, find_template, has_own_template
 from llmctl.tasks.columns import value_in
 from llmctl.tasks.model_traits import ModelTraits
-from llmctl.tasks.target_rows import TargetRow, features_of, marked_text, text_rows
+from llmctl.tasks.target_rows import features_of, marked_text, text_rows
 from llmctl.tasks.text_answers import END_WORDS, answer_problems, measure_texts, most_frequent
 from llmctl.tasks.text_ids import end_id, frame_of, plain_ids
 from llmctl.tasks.token_losses import NO_TARGET, losses_by_row
-from llmctl.tasks.turns import Conversation, OwnText, Shape, Turn, content_of, shape_of
+from llmctl.tasks.turns import Conversation, OwnText, Shape, content_of, shape_of
 
 if TYPE_CHECKING:
     import torch
@@ -95,6 +95,10 @@ class CausalTuning(Task):
         "gsm8k where answers hold `####`, else all of it",
     )
 
+    learnt_shape: Shape | None = Field(
+        None, description="Settled by the training rows: their shape, where all have the same one"
+    )
+
     def text_column(self) -> str | None:
         return next((name for name in self.columns.values() if name.isdecimal()), None)
 
@@ -115,14 +119,15 @@ class CausalTuning(Task):
         )
 
     def settle(self, examples: Sequence[Example]) -> Self:
-        answers = [one.content.answer for one in examples if isinstance(one.content, Conversation)]
-        if self.extract is not None or not answers:
+        told = [one.content for one in examples if isinstance(one.content, Conversation)]
+        if not told:
             return self
-        if not all(answer is not None and _GSM8K in answer for answer in answers):
-            return self
-        return self.model_copy(
-            update={"extract": "gsm8k", "metrics": self.metrics or ["exact_match"]}
-        )
+        found: dict[str, Any] = {}
+        if len({content.shape for content in told}) == 1:
+            found["learnt_shape"] = told[0].shape
+        if self.extract is None and all(_GSM8K in (content.answer or "") for content in told):
+            found |= {"extract": "gsm8k", "metrics": self.metrics or ["exact_match"]}
+        return self.model_copy(update=found)
 
     def for_model(self, traits: ModelTraits) -> Self:
         if self.packing == "on" and not traits.isolates:
@@ -134,9 +139,19 @@ class CausalTuning(Task):
             return self
         return self.model_copy(update={"packing": "on" if traits.isolates else "off"})
 
+    def for_tokenizer(self, tokenizer: Any) -> Self:
+        if self.template is not None or self.learnt_shape is None:
+            return self
+        name = self._template_name(self.learnt_shape, tokenizer)
+        return self.model_copy(update={"template": name})
+
+    def identity(self, example: Example) -> str:
+        content = example.content
+        return repr(content.asked if isinstance(content, Conversation) else content.text)
+
     def problems(self, examples: Sequence[Example]) -> Iterator[Problem]:
         contents = [one.content for one in examples]
-        return answer_problems(contents, [_learnt(content) for content in contents])
+        return answer_problems(contents, [content.learnt for content in contents])
 
     def show(self, example: Example) -> list[tuple[str, str]]:
         content = example.content
@@ -166,39 +181,15 @@ class CausalTuning(Task):
                 [Feature((number,), {"input_ids": np.asarray(ids)}, (0,))
                  for number, ids in enumerate(prompts)]
             )  # fmt: skip
-        texts = {
-            number: one.content.text
-            for number, one in enumerate(examples)
-            if isinstance(one.content, OwnText)
-        }
-        rows, cut, without = self._chat_rows(examples, tokenizer, self.max_length)
+        texts = {n: one.content.text for n, one in enumerate(examples) if _is_text(one)}
+        conversations = {n: one.content for n, one in enumerate(examples) if not _is_text(one)}
+        rows, cut, without = chat_target_rows(
+            conversations, lambda shape: self._writer(shape, tokenizer), self.max_length, self.keep
+        )
         rows += text_rows(texts, tokenizer, self.max_length)
         rows.sort(key=lambda row: row.example)
         pack_to = self.max_length if self.packing == "on" else None
         return Encoded(features_of(rows, pack_to=pack_to), cut, without)
-
-    def _chat_rows(
-        self, examples: Sequence[Example], tokenizer: Any, length: int
-    ) -> tuple[list[TargetRow], int, int]:
-        """Rows of conversations; how many examples were cut, and how many have no target left."""
-        by_shape: dict[Shape, list[tuple[int, tuple[Turn, ...]]]] = {}
-        for number, example in enumerate(examples):
-            if isinstance(example.content, Conversation):
-                for turns in (example.content.turns, *example.content.more):
-                    by_shape.setdefault(example.content.shape, []).append((number, turns))
-        found: list[TargetRow] = []
-        asked: set[int] = set()
-        cut: set[int] = set()
-        for shape, ours in by_shape.items():
-            writer = self._writer(shape, tokenizer)
-            rows = writer.fitted_rows([turns for _, turns in ours], length, self.keep)
-            for (number, _), (row, was_cut) in zip(ours, rows, strict=True):
-                asked.add(number)
-                if was_cut:
-                    cut.add(number)
-                if row is not None:
-                    found.append(TargetRow(number, row.ids, row.trained))
-        return found, len(cut), len(asked - {row.example for row in found})
 
     def _writer(self, shape: Shape, tokenizer: Any) -> ChatWriter:
         return ChatWriter(
@@ -208,6 +199,7 @@ class CausalTuning(Task):
     def _template_name(self, shape: Shape, tokenizer: Any) -> str:
         if self.template is not None:
             return self.template
+        shape = self.learnt_shape or shape
         if shape == "prompt":
             return "joined"
         return OWN if has_own_template(tokenizer) else _TEMPLATE_WITHOUT_OWN.get(shape, OWN)
@@ -260,6 +252,13 @@ class CausalTuning(Task):
             return [end_id(tokenizer)]
         return ChatWriter(tokenizer, find_template(name, tokenizer)).end_ids()
 
+    def template_to_save(self, tokenizer: Any) -> str | None:
+        """The chat template that the model has learnt, for the folder it is saved to; None where
+        the tokenizer has it already, or where rows were written in several."""
+        if self.template in (None, OWN):
+            return None
+        return find_template(self.template, tokenizer).to_save(tokenizer)
+
     def measure(
         self, examples: Sequence[Example], predictions: Sequence[Mapping[str, Any]]
     ) -> list[Measured]:
@@ -285,9 +284,5 @@ class CausalTuning(Task):
         return most_frequent(answers, len(examples), self.extract)
 
 
-def _learnt(content: Conversation | OwnText) -> list[str]:
-    """The texts that are learnt of an example."""
-    if isinstance(content, OwnText):
-        return [content.text]
-    return [turn.text for turns in (content.turns, *content.more) for turn in turns
-            if turn.role == "assistant"]  # fmt: skip
+def _is_text(example: Example) -> bool:
+    return isinstance(example.content, OwnText)

@@ -13,7 +13,7 @@ prompt are those that stand before the answer in training: each stretch is token
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -22,9 +22,9 @@ import numpy as np
 
 from llmctl.errors import UsageError
 from llmctl.tasks.chat_templates import ChatTemplate, render
-from llmctl.tasks.target_rows import BoolArray, Int64Array
+from llmctl.tasks.target_rows import BoolArray, Int64Array, TargetRow
 from llmctl.tasks.text_ids import Literals, end_id, frame_of
-from llmctl.tasks.turns import Turn
+from llmctl.tasks.turns import Conversation, Shape, Turn
 
 Answers = Literal["all", "last"]
 Keep = Literal["first", "last"]
@@ -217,3 +217,34 @@ def _cut(row: ChatRow, room: int) -> ChatRow | None:
         return None
     end = int(targets[-1]) + 1
     return ChatRow(row.ids[:end], row.trained[:end], tuple(e for e in row.ends if e <= end))
+
+
+def chat_target_rows(
+    conversations: Mapping[int, Conversation],
+    writer_of: Callable[[Shape], ChatWriter],
+    length: int,
+    keep: Keep,
+) -> tuple[list[TargetRow], int, int]:
+    """Rows of conversations by the numbers of their examples.
+
+    Args:
+        writer_of: writes conversations of a shape.
+        length: tokens that a row reads at most.
+
+    Returns:
+        the rows, how many examples were cut, and how many have no target left.
+    """
+    by_shape: dict[Shape, list[tuple[int, Turns]]] = {}
+    for number, content in conversations.items():
+        ours = by_shape.setdefault(content.shape, [])
+        ours += [(number, turns) for turns in (content.turns, *content.more)]
+    found: list[TargetRow] = []
+    cut: set[int] = set()
+    for shape, ours in by_shape.items():
+        rows = writer_of(shape).fitted_rows([turns for _, turns in ours], length, keep)
+        for (number, _), (row, was_cut) in zip(ours, rows, strict=True):
+            if was_cut:
+                cut.add(number)
+            if row is not None:
+                found.append(TargetRow(number, row.ids, row.trained))
+    return found, len(cut), len(conversations.keys() - {row.example for row in found})

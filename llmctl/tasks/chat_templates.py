@@ -13,7 +13,7 @@ from typing import Any
 
 from llmctl.errors import InputMissing, UsageError
 from llmctl.registry import nearest
-from llmctl.tasks.text_ids import end_id
+from llmctl.tasks.text_ids import end_id, frame_of
 
 OWN = "own"
 """The tokenizer's own template."""
@@ -34,6 +34,13 @@ class ChatTemplate:
     text: str
     needs: tuple[str, ...] = ()
     begins_itself: bool = False
+
+    def to_save(self, tokenizer: Any) -> str:
+        """The program as a tokenizer carries it: it writes what begins a text, too."""
+        before, _ = frame_of(tokenizer)
+        if self.begins_itself or not before:
+            return self.text
+        return "{{- " + repr("".join(tokenizer.convert_ids_to_tokens(before))) + " -}}" + self.text
 
 
 _CHATML = """\

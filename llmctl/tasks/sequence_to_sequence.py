@@ -11,7 +11,6 @@ target    summary                       → labels             8 9 </s>
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -27,10 +26,8 @@ from llmctl.tasks.base import (
     Example,
     Feature,
     Problem,
-    RowRefused,
     Task,
 )
-from llmctl.tasks.columns import texts_in, value_in
 from llmctl.tasks.lead import lead_sentences, mean_sentences
 from llmctl.tasks.model_traits import ModelTraits
 from llmctl.tasks.source_target_rows import Side, pair_arrays, source_sides, target_sides
@@ -39,8 +36,9 @@ from llmctl.tasks.text_answers import (
     answer_problems,
     measure_texts,
     most_frequent,
-    without_end,
 )
+from llmctl.tasks.text_ids import end_id
+from llmctl.tasks.text_pairs import TextPair, pair_of
 from llmctl.tasks.token_losses import NO_TARGET, losses_by_row
 
 if TYPE_CHECKING:
@@ -52,20 +50,6 @@ _METRICS: Mapping[Kind, tuple[str, ...]] = {
     "summarization": ("rouge",),
     "translation": ("bleu", "chrf"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class TextPair:
-    """A source and what should be written for it.
-
-    Attributes:
-        sentences: of a source that comes as a list of them, else ().
-        targets: right answers: the first is learnt, all of them judge; () where none is given.
-    """
-
-    source: str
-    sentences: tuple[str, ...]
-    targets: tuple[str, ...]
 
 
 class SequenceToSequence(Task):
@@ -118,6 +102,9 @@ class SequenceToSequence(Task):
     start_id: int | None = Field(
         None, description="Settled by the model: the id that its decoder reads first"
     )
+    start_token: Literal["pad", "eos"] | None = Field(
+        None, description="Settled by the model: the token of that id, where it is a fresh one"
+    )
 
     def text_column(self) -> str | None:
         return self.source
@@ -130,17 +117,10 @@ class SequenceToSequence(Task):
         >>> task.example({"translation": {"en": "sea", "zh": "海"}})
         TextPair(source='sea', sentences=(), targets=('海',))
         """
-        parts = texts_in(row, self.source)
-        source = self.joiner.join(parts)
-        if not source.strip():
-            raise RowRefused(f"column {self.source!r} is empty")
-        sentences = tuple(parts) if len(parts) > 1 else ()
-        if not labelled and not _is_there(row, self.target):
-            return TextPair(source, sentences, ())
-        targets = [without_end(text, self.end_words) for text in texts_in(row, self.target)]
-        if not targets:
-            raise RowRefused(f"column {self.target!r} is an empty list")
-        return TextPair(source, sentences, tuple(text for text in targets if text.strip()) or ("",))
+        return pair_of(
+            row, self.source, self.target, joiner=self.joiner, end_words=self.end_words,
+            labelled=labelled,
+        )  # fmt: skip
 
     def for_model(self, traits: ModelTraits) -> Self:
         longest = traits.longest_row
@@ -151,7 +131,20 @@ class SequenceToSequence(Task):
                     f"task.{name} is {wanted:,}, and the model takes {longest:,} tokens at most",
                     hint=f"task.{name}={longest}",
                 )
-        return self.model_copy(update={"start_id": traits.start_id})
+        return self.model_copy(
+            update={"start_id": traits.start_id, "start_token": traits.start_token}
+        )
+
+    def for_tokenizer(self, tokenizer: Any) -> Self:
+        if self.start_id is not None or self.start_token is None:
+            return self
+        starts_with_end = self.start_token == "eos"  # noqa: S105
+        start = end_id(tokenizer) if starts_with_end else tokenizer.pad_token_id
+        return self.model_copy(update={"start_id": start})
+
+    def identity(self, example: Example) -> str:
+        source: str = example.content.source
+        return source
 
     def problems(self, examples: Sequence[Example]) -> Iterator[Problem]:
         contents = [one.content for one in examples]
@@ -243,6 +236,10 @@ class SequenceToSequence(Task):
     def answer(self, example: Example, text: str) -> dict[str, Any]:  # noqa: ARG002
         return {"prediction": text.strip()}
 
+    def end_ids(self, tokenizer: Any) -> list[int]:
+        """The tokens at which generation stops."""
+        return [end_id(tokenizer)]
+
     def measure(
         self, examples: Sequence[Example], predictions: Sequence[Mapping[str, Any]]
     ) -> list[Measured]:
@@ -272,10 +269,3 @@ class SequenceToSequence(Task):
             f"lead-{count}", f"{how} of the source, as many as the mean training summary has",
             [lead_sentences(one.sentences or one.source, count, self.joiner) for one in contents],
         )  # fmt: skip
-
-
-def _is_there(row: Mapping[str, Any], column: str) -> bool:
-    try:
-        return value_in(row, column) is not None
-    except RowRefused:
-        return False

@@ -91,6 +91,12 @@ class Conversation:
         last = self.turns[-1]
         return last.text if last.role == "assistant" else None
 
+    @property
+    def learnt(self) -> list[str]:
+        """All answers."""
+        turns = [turn for turns in (self.turns, *self.more) for turn in turns]
+        return [turn.text for turn in turns if turn.role == "assistant"]
+
     def without_ends(self, words: Sequence[str]) -> Conversation:
         """The same without the names of end tokens that answers end with."""
         turns, *more = (
@@ -108,6 +114,10 @@ class Conversation:
 @dataclass(frozen=True, slots=True)
 class OwnText:
     text: str
+
+    @property
+    def learnt(self) -> list[str]:
+        return [self.text]
 
 
 def shape_of(row: Mapping[str, Any], *, labelled: bool = True) -> Shape:

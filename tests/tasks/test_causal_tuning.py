@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from chat_fakes import chat_tokenizer, plain_tokenizer, tiny_causal
+from chat_fakes import chat_tokenizer, plain_tokenizer, sentencepiece_tokenizer, tiny_causal
 
 from llmctl.errors import UsageError
 from llmctl.models.heads import wrap
@@ -213,6 +213,60 @@ def test_templates_go_by_shape_and_tokenizer(chat: Any, plain: Any) -> None:
     assert text(ROWS[5], plain).startswith("User:\n1 + 1?\n\nAssistant:\nIt is 2.")
     with pytest.raises(UsageError, match="has no chat template"):
         text(ROWS[0], plain)
+
+
+@pytest.mark.parametrize("name", ["plain", "alpaca", "joined"])
+@pytest.mark.parametrize("begins", [False, True])
+def test_the_template_that_is_saved_writes_what_was_learnt(
+    plain: Any, name: str, begins: bool
+) -> None:
+    """For others who read the folder: transformers' own way to a prompt gives the ids learnt."""
+    tokenizer = sentencepiece_tokenizer() if begins else plain
+    task = CausalTuning(max_length=400, template=name)
+    (example,) = examples_of(task, [{"prompt": "ab", "completion": "c"}])
+    messages = [{"role": "user", "content": "ab"}]
+
+    tokenizer.chat_template = task.template_to_save(tokenizer)
+    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+    tokenizer.chat_template = None
+
+    # SentencePiece's blank before a text is not written before one that begins with `<s>`.
+    learnt = tokenizer.decode(task.prompt(example, tokenizer)).replace("<s> ", "<s>")
+    assert tokenizer.decode(ids).replace("<s> ", "<s>") == learnt
+    if not begins:
+        assert ids == task.prompt(example, tokenizer)
+
+
+def test_rows_of_any_shape_are_asked_in_the_template_that_was_learnt(plain: Any) -> None:
+    task = CausalTuning(max_length=400)
+    settled = task.settle(examples_of(task, [ROWS[4]])).for_tokenizer(plain)
+    plain_again = settled.for_tokenizer(plain)
+
+    (asked,) = examples_of(settled, [{"prompt": "Add.", "completion": "3"}])
+
+    assert (settled.learnt_shape, settled.template) == ("instruction", "alpaca")
+    assert plain_again == settled
+    assert plain.decode(settled.prompt(asked, plain)).endswith("### Instruction:\nAdd.\n\n"
+                                                               "### Response:\n")  # fmt: skip
+    mixed = task.settle(examples_of(task, ROWS)).for_tokenizer(plain)
+    assert (mixed.learnt_shape, mixed.template) == (None, None)
+
+
+def test_the_own_template_needs_no_saving(chat: Any) -> None:
+    task = CausalTuning().settle(examples_of(CausalTuning(), CHAT)).for_tokenizer(chat)
+
+    assert task.template == "own"
+    assert task.template_to_save(chat) is None
+    assert task.end_ids(chat) == [chat.eos_token_id]
+
+
+def test_the_same_question_is_the_same_whatever_is_answered() -> None:
+    task = CausalTuning()
+    one, other, third = examples_of(
+        task, [{"prompt": "a", "completion": text} for text in ("b", "c")] + [{"text": "a"}]
+    )
+
+    assert task.identity(one) == task.identity(other) != task.identity(third)
 
 
 def test_own_text_is_learnt_whole_in_rows_that_go_on(plain: Any) -> None:

@@ -189,6 +189,18 @@ def test_a_decoder_that_starts_with_the_begin_token_does_not_learn_it(
     assert feature.arrays["labels"].tolist() == tokenizer("calm sea")["input_ids"][1:]
 
 
+@pytest.mark.parametrize("start_token", ["pad", "eos"])
+def test_a_fresh_decoder_starts_with_a_token_of_its_tokenizer(
+    tokenizer: Any, start_token: Any
+) -> None:
+    task = SequenceToSequence(max_length=40).for_model(ModelTraits(start_token=start_token))
+
+    settled = task.for_tokenizer(tokenizer)
+
+    assert settled.start_id == getattr(tokenizer, f"{start_token}_token_id")
+    assert settled.end_ids(tokenizer) == [tokenizer.eos_token_id]
+
+
 def test_a_person_sees_what_is_trained_on(model: Any, tokenizer: Any) -> None:
     task = for_model(SequenceToSequence(max_length=40, prefix="do: "), model)
     (example,) = examples_of(task, [{"source": "a", "target": ["b", "c"]}])
@@ -252,6 +264,13 @@ def test_rows_without_targets_can_be_asked() -> None:
     task = SequenceToSequence(target="translation.zh")
 
     assert task.example({"source": "a"}, labelled=False) == TextPair("a", (), ())
+
+
+def test_the_same_source_is_the_same_whatever_is_written() -> None:
+    task = SequenceToSequence()
+    one, other = examples_of(task, [ROWS[0], {**ROWS[0], "target": "other"}])
+
+    assert task.identity(one) == task.identity(other)
 
 
 def test_problems_are_found() -> None:
