@@ -69,10 +69,56 @@ def _number(path: Path, count: int, seed: int) -> Path:
     return sentences(path, count, seed, lambda text: text.count(" ") / 10)
 
 
+def _tags(path: Path, count: int, seed: int) -> Path:
+    """Words with a tag for those of the sea and of people."""
+    tags = {"sea": "B-SEA", "calm": "I-SEA", "captain": "B-PER", "crew": "B-PER"}
+    chance = random.Random(seed)
+    with path.open("w", encoding="utf-8") as stream:
+        for _ in range(count):
+            words = [chance.choice(_WORDS) for _ in range(chance.randint(3, 40))]
+            row = {"tokens": words, "tags": [tags.get(word, "O") for word in words]}
+            stream.write(json.dumps(row) + "\n")
+    return path
+
+
+def _answers(path: Path, count: int, seed: int) -> Path:
+    """Contexts of one to three windows; the answer is the word after "the old"."""
+    chance = random.Random(seed)
+    with path.open("w", encoding="utf-8") as stream:
+        for _ in range(count):
+            before = " ".join(chance.choice(_WORDS) for _ in range(chance.randint(0, 60)))
+            answer = chance.choice(["captain", "crew", "whales"])
+            context = f"{before} the old {answer} told a story"
+            start = context.rindex(answer)
+            row = {
+                "question": "the old?", "context": context,
+                "answers": {"text": [answer], "answer_start": [start]},
+            }  # fmt: skip
+            stream.write(json.dumps(row) + "\n")
+    return path
+
+
+def _choices(path: Path, count: int, seed: int) -> Path:
+    """Two to four choices; the right one is about the sea."""
+    chance = random.Random(seed)
+    with path.open("w", encoding="utf-8") as stream:
+        for _ in range(count):
+            others = [chance.choice(["captain", "crew", "young"]) for _ in range(3)]
+            choices = others[: chance.randint(1, 3)]
+            place = chance.randint(0, len(choices))
+            choices.insert(place, "the sea was calm")
+            row = {"question": "the old story", "choices": choices, "label": place}
+            stream.write(json.dumps(row) + "\n")
+    return path
+
+
 CASES = [
     TaskCase("classes", "{name: text-classification}", _one_label),
     TaskCase("labels", "{name: text-classification, kind: multi}", _several_labels),
     TaskCase("numbers", "{name: text-classification, kind: regression}", _number),
+    TaskCase("tags", "{name: token-classification, max_length: 32, stride: 8}", _tags),
+    TaskCase("answers", "{name: question-answering, max_length: 40, stride: 8}", _answers),
+    TaskCase("choices", "{name: multiple-choice}", _choices),
 ]
 
 

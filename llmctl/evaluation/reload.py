@@ -38,7 +38,10 @@ _NOT_INHERITED = (
     "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_",
 )  # fmt: skip
 
-_OUTPUTS = ("logits", "prediction_logits", "seq_relationship_logits", "sop_logits")
+_OUTPUTS = (
+    "logits", "prediction_logits", "seq_relationship_logits", "sop_logits", "start_logits",
+    "end_logits",
+)  # fmt: skip
 """What models give that can be compared, by transformers' names."""
 
 _FRESH_PROCESS = """
@@ -232,6 +235,8 @@ def _fixed_inputs(model: PreTrainedModel) -> Inputs:
     ids[ids == model.config.pad_token_id] = size - 1
     if model.config.is_encoder_decoder:
         return {"input_ids": ids, "decoder_input_ids": ids}
+    if type(model).__name__.endswith("ForMultipleChoice"):
+        return {"input_ids": ids[None]}  # one row of two choices
     return {"input_ids": ids}
 
 
