@@ -12,7 +12,13 @@ from llmctl.pipelines.checkpointing import find_start
 from llmctl.pipelines.finetune_export import export_finetuned
 from llmctl.pipelines.finetune_inputs import FinetuneInputs, prepare_finetuning
 from llmctl.pipelines.finetune_material import finetuning_material
-from llmctl.pipelines.finetune_model import attention_of, build_finetuned, finetuning_rate
+from llmctl.pipelines.finetune_model import (
+    attention_of,
+    build_finetuned,
+    describe_trained,
+    usual_rate,
+    weights_to_store,
+)
 from llmctl.pipelines.finetune_results import summarize, write_results
 from llmctl.pipelines.run_folder import RunRecord
 from llmctl.pipelines.training_material import Material
@@ -71,5 +77,7 @@ def _parts(
 ) -> Parts:  # fmt: skip
     model = build_finetuned(recipe, inputs)
     record.describe_model(model, preset=recipe.model.preset, path=recipe.model.path)
-    attention = attention_of(recipe, inputs.head, model)
-    return build_parts(recipe, material, model, attention, finetuning_rate, processes, record)
+    record.update(model=record.content["model"] | describe_trained(model))
+    attention, rate = attention_of(recipe, inputs.head, model), usual_rate(recipe)
+    weights = weights_to_store(recipe, model, record)
+    return build_parts(recipe, material, model, attention, rate, processes, record, weights)

@@ -86,10 +86,7 @@ def prepare_finetuning(
     task = recipe.task.settle(examples.train).for_model(source.traits)
     task = task.model_copy(update={"max_length": _row_length(task, source.traits)})
     settled = settle_problems(task, examples, recipe.data.problems, listing / _PROBLEMS)
-    if not (tokenizer_folder / "tokenizer_config.json").exists():
-        processes.on_main(
-            lambda: make_tokenizer(recipe, task, settled.train, source, tokenizer_folder)
-        )
+    processes.on_main(lambda: make_tokenizer(recipe, task, settled.train, source, tokenizer_folder))
     tokenizer = load_tokenizer(str(tokenizer_folder))
     train = _encoded(task, settled.train, tokenizer, recipe.data.max_without_targets, "training")
     inputs = FinetuneInputs(

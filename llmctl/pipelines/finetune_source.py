@@ -51,4 +51,5 @@ def _traits(model_type: str, longest_row: int | None, config: Any) -> ModelTrait
         longest_row=longest_row,
         isolates=family is not None and family.isolates,
         start_id=getattr(config, "decoder_start_token_id", None),
+        start_token=family.decoder_start if family is not None and config is None else None,
     )

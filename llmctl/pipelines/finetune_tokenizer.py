@@ -21,7 +21,9 @@ def make_tokenizer(
     folder: Path,
 ) -> None:  # fmt: skip
     """Copy the tokenizer that the recipe or the checkpoint names, or train one on the texts of the
-    training examples."""
+    training examples; what a run has made already stays."""
+    if (folder / "tokenizer_config.json").exists():
+        return
     name = recipe.tokenizer.path
     if name is None and recipe.model.path is not None:
         name = str(find_tokenizer(recipe.model.path))
