@@ -166,7 +166,7 @@ class MultipleChoice(Task):
         outputs: Sequence[Arrays],
     ) -> list[dict[str, Any]]:
         """`prediction`, as rows of its form call the choice; its `choice`, a number from 0, and
-        `text`; and `probabilities` in the order of the choices."""
+        `choice_text`; and `probabilities` in the order of the choices."""
         answers = []
         for example, found in zip(examples, outputs, strict=True):
             content: ChoiceQuestion = example.content
@@ -176,24 +176,25 @@ class MultipleChoice(Task):
             best = int(chances.argmax())
             answers.append({
                 "prediction": self._names(content)[best], "choice": best,
-                "text": content.choices[best], "probabilities": chances.tolist(),
+                "choice_text": content.choices[best], "probabilities": chances.tolist(),
             })  # fmt: skip
         return answers
 
-    def _names(self, content: ChoiceQuestion) -> Sequence[str]:
+    def _names(self, content: ChoiceQuestion) -> Sequence[str | int]:
         """What the choices are called: as their row does, else as training rows do."""
-        if content.form is None and self.answer_form == "letter":
+        form = content.form or self.answer_form
+        if content.form is None and form == "letter":
             return [chr(ord("A") + number) for number in range(len(content.choices))]
-        if content.form is None and self.answer_form == "text":
+        if content.form is None and form == "text":
             return content.choices
-        return content.names
+        return [int(name) for name in content.names] if form == "number" else content.names
 
     def measure(
         self, examples: Sequence[Example], predictions: Sequence[Mapping[str, Any]]
     ) -> list[Measured]:
         """Accuracy."""
         right = [
-            str(said["prediction"]).strip() == self._names(one.content)[one.content.answer].strip()
+            str(said["prediction"]).strip() == one.content.names[one.content.answer]
             for one, said in zip(examples, predictions, strict=True)
         ]
         statistics = np.stack([np.array(right, dtype=np.float64), np.ones(len(right))], axis=1)

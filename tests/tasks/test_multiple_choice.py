@@ -249,13 +249,13 @@ def answer(task: MultipleChoice, row: Any, best: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        pytest.param(TWO, "1", id="number"),
+        pytest.param(TWO, 1, id="number"),
         pytest.param(RACE, "B", id="letter"),
         pytest.param(ARC, "2", id="key"),
         pytest.param({**RACE, "answer": "dry"}, "wet", id="text"),
     ],
 )
-def test_a_prediction_is_what_rows_call_the_choice(row: Any, expected: str) -> None:
+def test_a_prediction_is_what_rows_call_the_choice(row: Any, expected: str | int) -> None:
     task = task_for([row])
     found = answer(task, row, 1)
     assert (found["prediction"], found["choice"]) == (expected, 1)
@@ -266,7 +266,7 @@ def test_a_prediction_is_what_rows_call_the_choice(row: Any, expected: str) -> N
 
 def test_every_choice_has_its_probability() -> None:
     found = answer(task_for([THREE]), THREE, 2)
-    assert found["text"] == "上海"
+    assert found["choice_text"] == "上海"
     assert found["probabilities"] == pytest.approx([0.1065, 0.1065, 0.787], abs=1e-3)  # by hand
     assert sum(found["probabilities"]) == pytest.approx(1.0)
 
@@ -274,7 +274,7 @@ def test_every_choice_has_its_probability() -> None:
 def test_accuracy() -> None:
     task = task_for([TWO, RACE])
     rows = examples_of(task, [TWO, RACE, RACE])
-    said = [{"prediction": name} for name in ("0", "B", "A")]
+    said = [{"prediction": name} for name in (0, "B", "A")]
     [found] = task.measure(rows, said)
     assert found.values() == {task.main_metric: pytest.approx(2 / 3)}
     assert found.statistics[:, 0].tolist() == [1.0, 1.0, 0.0]
@@ -284,7 +284,7 @@ def test_the_baseline_is_the_most_frequent_place() -> None:
     task = task_for([TWO, THREE])
     train = examples_of(task, [THREE, THREE, TWO])
     found = task.baseline(train, examples_of(task, [TWO, THREE, RACE]))
-    assert found.predictions == ["0", "2", "A"]
+    assert found.predictions == [0, 2, "A"]
 
 
 def test_a_row_is_shown_with_its_choices() -> None:

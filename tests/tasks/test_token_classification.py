@@ -19,7 +19,7 @@ from small_models import (
     word_pieces,
 )
 
-from llmctl.errors import DataError
+from llmctl.errors import DataError, UsageError
 from llmctl.tasks.base import Feature, RowRefused
 from llmctl.tasks.token_classification import TokenClassification
 
@@ -180,6 +180,12 @@ def test_balanced_weights_count_words() -> None:
     task = task_for([{"tokens": ["a", "b", "c"], "tags": ["NN", "NN", "VB"]}],
                     class_weights="balanced")  # fmt: skip
     assert task.weights == [0.75, 1.5]
+
+
+def test_a_weight_of_no_label_is_refused_with_the_nearest() -> None:
+    with pytest.raises(DataError, match="names 'B-LOK', which is no label") as error:
+        task_for([ENGLISH], class_weights={"B-LOK": 2.0})
+    assert error.value.hint == "did you mean 'B-LOC'?"
 
 
 # Problems -----------------------------------------------------------------------------------------
@@ -374,6 +380,15 @@ def test_a_row_of_nothing_but_such_words() -> None:
     encoded = task.encode(examples, word_pieces(), labelled=True)
     assert encoded.without_targets == 1
     assert predict(task, examples, word_pieces(), by_token)[0]["prediction"] == ["O"]
+
+
+def test_a_tokenizer_that_knows_no_places_is_refused() -> None:
+    class Slow:
+        is_fast = False
+
+    task = task_for([ENGLISH])
+    with pytest.raises(UsageError, match="Slow does not say where its tokens stand"):
+        task.encode(examples_of(task, [ENGLISH]), Slow(), labelled=True)
 
 
 # The model ----------------------------------------------------------------------------------------
