@@ -88,6 +88,7 @@ def prepare_finetuning(
     settled = settle_problems(task, examples, recipe.data.problems, listing / _PROBLEMS)
     processes.on_main(lambda: make_tokenizer(recipe, task, settled.train, source, tokenizer_folder))
     tokenizer = load_tokenizer(str(tokenizer_folder))
+    task = task.for_tokenizer(tokenizer)
     train = _encoded(task, settled.train, tokenizer, recipe.data.max_without_targets, "training")
     inputs = FinetuneInputs(
         task, source.head, tokenizer_folder, tokenizer, vocabulary_of(tokenizer), train,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmctl import console, files
 from llmctl.metrics.base import Measured, Number
 from llmctl.metrics.bootstrap import interval
+from llmctl.models.load import load_model
 from llmctl.pipelines.finetune_inputs import FinetuneInputs, Part
 from llmctl.pipelines.finetune_material import LOSS, TaskJudge, in_order
 from llmctl.pipelines.run_folder import RunRecord
+from llmctl.pipelines.task_answers import AnswerWriter
 from llmctl.pipelines.training_parts import Parts
 from llmctl.recipe.finetune import FinetuneRecipe
-from llmctl.tasks.base import Task
+from llmctl.tasks.base import Example, Task
 from llmctl.training.state import TrainState
 from llmctl.training.validation import Validation, validate
 
@@ -46,6 +50,10 @@ def write_results(
         "seconds": round(state.seconds, 1),
         "finished_by": state.finished,
         "parameters": record.content["model"]["parameters"],
+        "trained": {
+            name: record.content["model"][name]
+            for name in ("trained", "trained_head", "trained_share")
+        },
         "metric": recipe.validation.metric or inputs.task.main_metric,
         "head": inputs.head,
         "model": str(folder / "model"),
@@ -63,7 +71,9 @@ def _measured(
     parts: Parts,
 ) -> dict[str, Any]:  # fmt: skip
     """The scores of a part, with intervals; its predictions are written beside."""
-    judge = None if inputs.task.generates else _Kept(inputs.task, part, LOSS)
+    if inputs.task.generates:
+        return _answered(recipe, folder, name, inputs, part, parts)
+    judge = _Kept(inputs.task, part, LOSS)
     found = validate(
         parts.trainable,
         Validation(
@@ -71,19 +81,69 @@ def _measured(
         ),
     )  # fmt: skip
     measured: dict[str, Any] = {"rows": len(part.examples), "loss": found.loss}
-    if judge is None or not parts.trainable.processes.is_main:
+    if not parts.trainable.processes.is_main:
         return measured
-    scores = inputs.task.measure(part.examples, judge.answers)
-    measured["metrics"] = {k: v for one in scores for k, v in _described(one, recipe.seed).items()}
-    measured["baseline"] = _baseline(inputs.task, inputs.train, part)
-    files.write_json_lines(
-        folder / f"predictions-{name}.jsonl",
-        [
-            {**one.row, **answer, "_llmctl": {"row": one.number, "path": one.path}}
-            for one, answer in zip(part.examples, judge.answers, strict=True)
-        ],
+    _write_predictions(folder, name, part.examples, judge.answers)
+    return measured | _scores(recipe, inputs, part.examples, judge.answers)
+
+
+def _answered(
+    recipe: FinetuneRecipe, folder: Path, name: str, inputs: FinetuneInputs, part: Part,
+    parts: Parts,
+) -> dict[str, Any]:  # fmt: skip
+    """The loss and perplexity of all answers of a part; the saved model writes the first ones, on
+    the main process, and they are scored beside a guesser's."""
+    found = validate(
+        parts.trainable,
+        Validation(in_order(inputs, part), len(part.features), parts.plan.micro_batch_size),
     )
-    return measured
+    measured: dict[str, Any] = {
+        "rows": len(part.examples),
+        "loss": found.loss,
+        "answer_perplexity": math.exp(min(found.loss, 700.0)),
+    }
+    examples = part.examples[: recipe.validation.answered_rows]
+
+    def answers() -> list[dict[str, Any]]:
+        device = str(parts.trainable.processes.device)
+        model = load_model(folder / "model", inputs.head, device=device, dtype="float32")
+        writer = AnswerWriter(inputs.task, model, inputs.head, inputs.tokenizer, recipe.generation)
+        prompts = [writer.prompt(one, number) for number, one in enumerate(examples)]
+        with console.progress(f"answering {name}", len(examples), "rows") as bar:
+            return writer.answers(examples, prompts, bar.advance)
+
+    written = parts.trainable.processes.on_main(answers) if examples else None
+    if not written:
+        return measured
+    _write_predictions(folder, name, examples, written)
+    sound = [(e, w) for e, w in zip(examples, written, strict=True) if "error" not in w]
+    return {
+        **measured,
+        "answered_rows": len(sound),
+        **_scores(recipe, inputs, [e for e, _ in sound], [w for _, w in sound]),
+    }
+
+
+def _scores(
+    recipe: FinetuneRecipe, inputs: FinetuneInputs, examples: Sequence[Example],
+    answers: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """Every number with its interval, and a guesser's."""
+    found = inputs.task.measure(examples, answers) if examples else []
+    return {
+        "metrics": {k: v for one in found for k, v in _described(one, recipe.seed).items()},
+        "baseline": _baseline(inputs.task, inputs.train, examples) if found else None,
+    }
+
+
+def _write_predictions(
+    folder: Path, name: str, examples: Sequence[Example], answers: Sequence[Mapping[str, Any]]
+) -> None:
+    rows = [
+        {**one.row, **answer, "_llmctl": {"row": one.number, "path": one.path}}
+        for one, answer in zip(examples, answers, strict=True)
+    ]
+    files.write_json_lines(folder / f"predictions-{name}.jsonl", rows)
 
 
 def _described(measured: Measured, seed: int) -> dict[str, dict[str, Any]]:
@@ -103,13 +163,13 @@ def _described(measured: Measured, seed: int) -> dict[str, dict[str, Any]]:
     return {number.name: described(number) for number in measured.numbers}
 
 
-def _baseline(task: Task, train: Part, part: Part) -> dict[str, Any] | None:
+def _baseline(task: Task, train: Part, examples: Sequence[Example]) -> dict[str, Any] | None:
     """What a guesser reaches on the same rows."""
-    guess = task.baseline(train.examples, part.examples)
+    guess = task.baseline(train.examples, examples)
     if guess is None:
         return None
     answers = [{"prediction": answer} for answer in guess.predictions]
-    values = [one.values() for one in task.measure(part.examples, answers)]
+    values = [one.values() for one in task.measure(examples, answers)]
     return {
         "name": guess.name,
         "how": guess.how,
@@ -131,17 +191,21 @@ def summarize(results: dict[str, Any]) -> str:
     ]
     text = console.table(["finetuning", ""], rows)
     for name in ("validation", "test"):
-        if results[name] and "metrics" in results[name]:
+        if results[name]:
             text += f"\n\n{_score_table(name, results[name])}"
     run = shlex.quote(str(Path(results["model"]).parent))
     return f"{text}\n\nnext: llmctl predict {run} FILE -o predictions.jsonl"
 
 
 def _score_table(name: str, found: dict[str, Any]) -> str:
-    guess = found["baseline"]
+    guess, width = found.get("baseline"), 3
     columns = [f"{name} ({found['rows']:,} rows)", "value", "95 % interval"]
     rows: list[list[object]] = [["loss", f"{found['loss']:.4f}", ""]]
-    for metric, entry in found["metrics"].items():
+    if "answer_perplexity" in found:
+        rows.append(["answer perplexity", f"{found['answer_perplexity']:.2f}", ""])
+    if "answered_rows" in found and found["metrics"]:
+        rows.append([f"of {found['answered_rows']:,} answers written:", "", ""])
+    for metric, entry in found.get("metrics", {}).items():
         value, between = entry["value"], entry["interval"]
         if value is None and (not guess or guess["metrics"].get(metric) is None):
             continue  # a number that this task does not ask for
@@ -157,5 +221,5 @@ def _score_table(name: str, found: dict[str, Any]) -> str:
             rows[-1].append("-" if other is None else f"{other:.4f}")
     if guess:
         columns.append(guess["name"])
-        rows[0].append("")
+        rows = [[*row, ""] if len(row) == width else row for row in rows]
     return console.table(columns, rows)

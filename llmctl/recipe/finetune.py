@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from llmctl.data.labelled_settings import LabelledData
+from llmctl.evaluation.seq2seq_generation_settings import Seq2SeqGenerationSettings
 from llmctl.models.finetune_settings import FinetunedModel
 from llmctl.section import Section
 from llmctl.tasks import AnyTask
@@ -42,6 +43,12 @@ class FinetuneValidation(ValidationSettings):
     max_rows: int | None = Field(
         None, gt=0, description="Rows measured at most, the first ones; none: all"
     )
+    answered_rows: int = Field(
+        200,
+        ge=0,
+        description="Rows of validation and test for which a model that writes its answers does so "
+        "at the end, the first ones",
+    )
 
 
 class FinetuneRecipe(Section):
@@ -59,6 +66,9 @@ class FinetuneRecipe(Section):
     )
     task: AnyTask = Field(description="What it learns to answer")
     data: LabelledData = Field(description="Rows to train, validate and test on")
+    generation: Seq2SeqGenerationSettings = Field(
+        Seq2SeqGenerationSettings(), description="How answers are written, where they are texts"
+    )
     optimizer: Optimizer = Field(AdamW(), description="How weights follow gradients")
     schedule: Schedule = Field(Linear(name="linear"), description="Learning rate over the run")
     batch: FinetuneBatch = Field(FinetuneBatch(), description="Size of a step")
