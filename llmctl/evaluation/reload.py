@@ -54,9 +54,14 @@ torch.set_num_threads(asked["threads"])
 if asked["register"]:
     import llmctl.models
     llmctl.models.register()
+config = transformers.AutoConfig.from_pretrained(
+    asked["folder"], trust_remote_code=False, local_files_only=True)
 model, info = getattr(transformers, asked["model_class"]).from_pretrained(
-    asked["folder"], dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-    local_files_only=True, output_loading_info=True)
+    asked["base"] or asked["folder"], config=config, dtype=torch.float32, use_safetensors=True,
+    trust_remote_code=False, local_files_only=True, output_loading_info=True)
+if asked["base"]:  # what is missing there, such as a head, is in the adapter
+    import peft
+    model, info = peft.PeftModel.from_pretrained(model, asked["folder"]), {}
 model.eval()
 with torch.inference_mode():
     output = model(**{name: torch.tensor(ids) for name, ids in asked["inputs"].items()})
@@ -69,7 +74,8 @@ if asked["tokenizer"] is not None:
     texts = [tokenizer(text)["input_ids"] for text in asked["texts"]]
 json.dump({
     "texts": texts,
-    "missing": sorted(info["missing_keys"]), "unexpected": sorted(info["unexpected_keys"]),
+    "missing": sorted(info.get("missing_keys", [])),
+    "unexpected": sorted(info.get("unexpected_keys", [])),
     "foreign": "llmctl" in sys.modules and not asked["register"],
     "transformers": transformers.__version__,
 }, open(asked["answer"], "w", encoding="utf-8"))
@@ -116,8 +122,10 @@ def check_reload(
     tokenizer: PreTrainedTokenizerBase | None = None,
     tokenizer_folder: Path | None = None,
     model_class: str = "AutoModelForCausalLM",
+    base: Path | None = None,
 ) -> ReloadReport:
     """Load a folder in a fresh process that knows only transformers, and compare with this process.
+    An adapter folder is loaded by peft, onto its base.
 
     Logits of a fixed batch of ids (of an encoder-decoder: the same ids on both sides) and the ids
     of fixed texts (English, Chinese, blanks, emoji) are compared. The fresh process computes on the
@@ -128,6 +136,7 @@ def check_reload(
         tokenizer: the tokenizer that was saved; None: the folder's, loaded here.
         tokenizer_folder: where the tokenizer is, if not in `folder`.
         model_class: the transformers class that is asked to load it.
+        base: of an adapter folder, the folder of the model that it belongs to.
     """
     start = time.monotonic()
     place = tokenizer_folder or (folder if (folder / "tokenizer_config.json").exists() else None)
@@ -136,7 +145,7 @@ def check_reload(
     logits, dtype, device = _logits(here, inputs)
     with tempfile.TemporaryDirectory(prefix="llmctl-reload-") as temporary:
         answer, problem = _ask_fresh_process(
-            Path(temporary), folder, place, inputs, model_class,
+            Path(temporary), folder, place, inputs, model_class, base,
             register=here.__module__.startswith("llmctl."),
         )  # fmt: skip
         fresh = {} if problem else dict(np.load(Path(temporary) / _LOGITS, allow_pickle=False))
@@ -184,13 +193,14 @@ def _ask_fresh_process(
     tokenizer: Path | None,
     inputs: Inputs,
     model_class: str,
+    base: Path | None,
     register: bool,
 ) -> tuple[dict[str, Any], str | None]:
     import torch
 
     question, answer = temporary / "asked.json", temporary / "answer.json"
     asked = {
-        "folder": str(folder.resolve()),
+        "folder": str(folder.resolve()), "base": str(base.resolve()) if base else None,
         "tokenizer": str(tokenizer.resolve()) if tokenizer else None,
         "inputs": {name: ids.tolist() for name, ids in inputs.items()}, "outputs": _OUTPUTS,
         "texts": _TEXTS, "threads": torch.get_num_threads(), "logits": str(temporary / _LOGITS),

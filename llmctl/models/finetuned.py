@@ -10,6 +10,7 @@ import transformers
 from transformers import PreTrainedModel
 
 from llmctl.errors import SettingsMismatch, UsageError
+from llmctl.models.adapter_files import is_adapter
 from llmctl.models.architecture import has_class_with
 from llmctl.models.build import set_dropout
 from llmctl.models.families import heads_of
@@ -50,21 +51,34 @@ def load_for_task(
 
     Raises:
         SettingsMismatch: weights of the body are missing, or there are some it does not know.
-        InputMissing, NetworkError, SafetyError, DataError, UsageError: see `load_model`.
+        UsageError: an adapter instead of a whole model.
+        InputMissing, NetworkError, SafetyError, DataError: see `load_model`.
     """
+    folder = model_folder(name)
+    if is_adapter(folder):
+        raise UsageError(
+            f"{folder} is an adapter; finetuning begins from whole weights",
+            hint=f"llmctl export {name} --merge -o FOLDER, then model.path=FOLDER",
+        )
     if head in TASK_HEADS:
-        model = _with_head(model_folder(name), head, options, seed)
+        config = read_architecture(folder)
+        for key, value in options.items():
+            setattr(config, key, value)
+        model = load_with_head(folder, head, config, seed)
     else:
-        model = load_model(name, head, device="cpu", dtype="float32")
+        model = load_model(folder, head, device="cpu", dtype="float32")
     if dropout is not None:
         set_dropout(model, dropout)
     return model
 
 
-def _with_head(folder: Path, head: str, options: dict[str, Any], seed: int) -> PreTrainedModel:
-    config = read_architecture(folder)
-    for key, value in options.items():
-        setattr(config, key, value)
+def load_with_head(folder: Path, head: str, config: Any, seed: int) -> PreTrainedModel:
+    """The weights of a folder in a model of another configuration: with other labels, that is.
+
+    Raises:
+        SettingsMismatch: weights of the body are missing, or of other shapes.
+        UsageError: the folder cannot be loaded.
+    """
     auto_class = getattr(transformers, HEADS[head].auto_class)
     torch.manual_seed(seed)
     try:

@@ -11,6 +11,7 @@ import torch
 
 from llmctl.errors import DataError, SettingsMismatch, UsageError
 from llmctl.models import register
+from llmctl.models.adapter_files import is_adapter
 from llmctl.models.architecture import refuse_other_architectures
 from llmctl.models.families import REGISTERED, maximum_row
 from llmctl.models.find import download_model, find_model, find_tokenizer, is_run_folder
@@ -81,7 +82,8 @@ def load_model(
 
     Only safetensors are read and no code from the folder is run. Every weight of the architecture
     must be in the file and the other way round; tied weights count once. A masked language model
-    may leave the head for pairs of sentences unread that it was pretrained with.
+    may leave the head for pairs of sentences unread that it was pretrained with. An adapter folder
+    is merged into its base, which must be there, unchanged.
 
     Args:
         name: what `find_model` takes.
@@ -112,6 +114,10 @@ def load_model(
 
 def _load_folder(folder: Path, head: str, dtype: torch.dtype) -> PreTrainedModel:
     refuse_other_architectures(read_architecture(folder), folder, head)
+    if is_adapter(folder):
+        from llmctl.models.adapted import load_merged
+
+        return load_merged(folder, head).to(dtype)
     with quiet_transformers():
         model, info = _read_weights(folder, head, dtype)
     _refuse_differences(info, folder, _MAY_BE_LEFT_OVER.get(head, ()))

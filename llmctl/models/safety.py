@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from llmctl.errors import DataError, InputMissing, SafetyError, UsageError
+from llmctl.errors import DataError, InputMissing, SafetyError
 from llmctl.files import read_json
+from llmctl.models.adapter_files import refuse_foreign_adapter
 
 _PICKLE_PATTERNS = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -17,13 +18,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         InputMissing: there is none.
-        UsageError: the folder holds an adapter (LoRA) instead of a whole model.
+        UsageError: the folder holds an adapter (LoRA) that another program wrote.
         DataError: it is not a JSON object.
     """
-    if (folder / "adapter_config.json").is_file():
-        raise UsageError(
-            f"{folder} holds an adapter, not a whole model; adapters cannot be loaded yet"
-        )
+    refuse_foreign_adapter(folder)
     if not (folder / "config.json").is_file():
         raise InputMissing(
             f"{folder} is no model folder: it has no config.json",

@@ -15,6 +15,18 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     """Write weights as safetensors, and the configuration."""
     with quiet_transformers():
         model.save_pretrained(folder)
+    _make_portable(folder)
+
+
+def save_config(model: PreTrainedModel, folder: Path) -> None:
+    """Write the configuration alone."""
+    model.config.architectures = [type(model).__name__]
+    with quiet_transformers():
+        model.config.save_pretrained(folder)
+    _make_portable(folder)
+
+
+def _make_portable(folder: Path) -> None:
     path = folder / "config.json"
     write_json(path, portable_config(read_json(path)))
 

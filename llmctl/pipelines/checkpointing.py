@@ -55,8 +55,7 @@ class Saver:
 
     def _write(self, folder: Path, state: TrainState) -> None:
         parts = self._parts
-        tensors.save_weights(parts.model, folder / "model.safetensors")
-        parts.model.config.save_pretrained(folder)
+        parts.weights.save(folder)
         numbers = tensors.save_optimizers(
             parts.trainable.optimizers, parts.model, folder / "optimizer.safetensors"
         )
@@ -117,7 +116,7 @@ def load_best(folder: Path, parts: Parts, state: TrainState, export: str) -> int
             f"{place}, which was to become the model, is damaged: {problem}",
             hint="checkpoints.export=last" if step != state.step else None,
         )
-    tensors.load_weights(parts.model, place / "model.safetensors")
+    parts.weights.load(place)
     return step
 
 
@@ -155,7 +154,7 @@ def _read_state(place: Path, step: int) -> TrainState:
 
 def _load_tensors(folder: Path, parts: Parts) -> None:
     numbers: dict[str, Any] = files.read_json(folder / _STATE)["optimizer_numbers"]
-    tensors.load_weights(parts.model, folder / "model.safetensors")
+    parts.weights.load(folder)
     tensors.load_optimizers(
         parts.trainable.optimizers, parts.model, folder / "optimizer.safetensors", numbers
     )

@@ -75,6 +75,7 @@ def reload_model(name: str) -> ReloadReport:
         InputMissing, NetworkError, SafetyError, SettingsMismatch, UsageError: see
             `load_model`.
     """
+    from llmctl.models.adapted import base_of_folder
     from llmctl.models.architecture import find_head
     from llmctl.models.heads import HEADS
     from llmctl.models.load import find_tokenizer, load_model, model_folder, read_architecture
@@ -84,12 +85,12 @@ def reload_model(name: str) -> ReloadReport:
     folder = model_folder(name)
     head = find_head(read_architecture(folder))
     model = members(load_model(folder, head, device="cpu", dtype="float32"))["model"]
-    model_class = HEADS[head].auto_class
+    model_class, base = HEADS[head].auto_class, base_of_folder(folder)
     try:
         place = Path(find_tokenizer(folder))
     except InputMissing:
-        return check_reload(folder, model=model, model_class=model_class)
+        return check_reload(folder, model=model, model_class=model_class, base=base)
     return check_reload(
         folder, model=model, tokenizer=load_tokenizer(str(place)), tokenizer_folder=place,
-        model_class=model_class,
+        model_class=model_class, base=base,
     )  # fmt: skip

@@ -11,10 +11,12 @@ from llmctl.errors import SettingsMismatch
 from llmctl.evaluation.reload import check_reload
 from llmctl.models.families import maximum_row
 from llmctl.models.heads import HEADS
+from llmctl.models.load import model_folder
 from llmctl.models.save import save_model
 from llmctl.pipelines.checkpointing import load_best
 from llmctl.pipelines.finetune_inputs import FinetuneInputs
 from llmctl.pipelines.finetuned_task import TASK_FILE
+from llmctl.pipelines.stored_weights import AdapterWeights
 from llmctl.pipelines.training_parts import Parts
 from llmctl.recipe.finetune import FinetuneRecipe
 from llmctl.tokenization.save import save_tokenizer
@@ -50,7 +52,10 @@ def export_finetuned(
             files.remove_folder(temporary)
             if hasattr(model.config, "use_cache"):
                 model.config.use_cache = True
-            save_model(model, temporary)
+            if isinstance(parts.weights, AdapterWeights):
+                parts.weights.save(temporary)
+            else:
+                save_model(model, temporary)
             positions = maximum_row(model.config.to_dict())
             save_tokenizer(inputs.tokenizer, temporary, max_length=positions)
             files.write_json(temporary / TASK_FILE, inputs.task.model_dump(mode="json"))
@@ -58,16 +63,19 @@ def export_finetuned(
             files.remove_folder(target)
         files.commit_folder(temporary, target)
         if recipe.checkpoints.reload_check:
-            _check(target, model, inputs)
+            _check(target, parts, inputs)
 
     parts.trainable.processes.on_main(export)
     return target
 
 
-def _check(folder: Path, model: PreTrainedModel, inputs: FinetuneInputs) -> None:
+def _check(folder: Path, parts: Parts, inputs: FinetuneInputs) -> None:
     console.note(f"loading {folder} in a fresh process")
-    auto_class = HEADS[inputs.head].auto_class
-    report = check_reload(folder, model=model.eval(), model_class=auto_class)
+    weights = parts.weights
+    base = model_folder(weights.base.path) if isinstance(weights, AdapterWeights) else None
+    report = check_reload(
+        folder, model=parts.model.eval(), model_class=HEADS[inputs.head].auto_class, base=base
+    )
     if not report.ok:
         raise SettingsMismatch(
             f"{folder} computes other logits in a fresh process: {report.message}",

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from llmctl.models import build
 from llmctl.models.heads import wrap
 from llmctl.pipelines.run_folder import RunRecord
+from llmctl.pipelines.stored_weights import StoredWeights, WholeWeights
 from llmctl.pipelines.training_material import Material, TrainingRecipe
 from llmctl.training import planning
 from llmctl.training.batches import Batch, MicroBatch
@@ -36,6 +37,7 @@ class Parts:
     """Everything that trains, and the numbers it goes by."""
 
     model: PreTrainedModel
+    weights: StoredWeights
     trainable: Trainable
     plan: Plan
     schedule: Schedule
@@ -46,6 +48,7 @@ class Parts:
 def build_parts(
     recipe: TrainingRecipe, material: Material, model: PreTrainedModel, attention: str,
     default_rate: Callable[[int], float], processes: Processes, record: RunRecord,
+    weights: StoredWeights | None = None,
 ) -> Parts:  # fmt: skip
     """Loss module → optimizers → plan. What `auto` chose is frozen in run.json.
 
@@ -53,6 +56,7 @@ def build_parts(
         model: on the CPU, in float32.
         attention: the setting `model.attention`.
         default_rate: learning rate for a number of parameters, where the recipe names none.
+        weights: what checkpoints hold of the model; none: all of it.
     """
     use_repeatable_kernels(recipe.compute.deterministic)
     precision = choose_precision(
@@ -85,7 +89,8 @@ def build_parts(
         peak_flops=peak,
     )
     flops = _flops_per_token(material.head, model, first)
-    return Parts(model, trainable, plan, schedule, flops, peak)
+    weights = weights or WholeWeights(model)
+    return Parts(model, weights, trainable, plan, schedule, flops, peak)
 
 
 def _flops_per_token(head: str, model: PreTrainedModel, batch: Batch) -> float:
