@@ -17,21 +17,19 @@ _FIRST_LITERAL = 0xF0000
 def plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Ids of texts, nothing put around them; `<|endoftext|>` in one is the text that it is."""
     found = _ids(tokenizer, texts, split_special_tokens=True)
-    names = special_pattern(tokenizer)
-    if names is None:
-        return found
+    names = special_names(tokenizer)
     for number, text in enumerate(texts):
-        inside = names.findall(text)
+        inside = [name for name in names if name in text]  # faster than one regular expression
         ids = tokenizer.convert_tokens_to_ids(inside) if inside else []
         if ids and not set(ids).isdisjoint(found[number]):
             found[number] = _ids_of_broken_names(tokenizer, text, names)
     return found
 
 
-def _ids_of_broken_names(tokenizer: Any, text: str, names: re.Pattern[str]) -> list[int]:
+def _ids_of_broken_names(tokenizer: Any, text: str, names: Sequence[str]) -> list[int]:
     """Of a Unigram tokenizer, to which `</s>` is a piece like any other: names are cut after their
     first letter, and each part is tokenized by itself."""
-    cuts = [0, *(found.start() + 1 for found in names.finditer(text)), len(text)]
+    cuts = [0, *(found.start() + 1 for found in _any_of(names).finditer(text)), len(text)]
     first, *others = (text[start:end] for start, end in pairwise(cuts))
     ids = _ids(tokenizer, [first], split_special_tokens=True)[0]
     return [*ids, *(token for part in others
@@ -86,10 +84,8 @@ def special_names(tokenizer: Any) -> list[str]:
     return sorted(names - {""}, key=lambda name: (-len(name), name))
 
 
-def special_pattern(tokenizer: Any) -> re.Pattern[str] | None:
-    """Finds the name of a special token; None where there are none."""
-    names = special_names(tokenizer)
-    return re.compile("|".join(map(re.escape, names))) if names else None
+def _any_of(words: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, words)))
 
 
 class Literals:
@@ -101,19 +97,18 @@ class Literals:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        names = special_names(tokenizer)
+        self._names = special_names(tokenizer)
         self._letter_of: Mapping[str, str] = {
-            name: chr(_FIRST_LITERAL + number) for number, name in enumerate(names)
+            name: chr(_FIRST_LITERAL + number) for number, name in enumerate(self._names)
         }
         self._name_of = {letter: name for name, letter in self._letter_of.items()}
-        self._names = special_pattern(tokenizer)
-        self._letters = re.compile(f"([{''.join(self._name_of)}])") if names else None
+        self._letters = re.compile(f"([{''.join(self._name_of)}])") if self._names else None
 
     def hide(self, text: str) -> str:
         """The text with a letter for each name."""
-        if self._names is None:
+        if not any(name in text for name in self._names):
             return text
-        return self._names.sub(lambda found: self._letter_of[found[0]], text)
+        return _any_of(self._names).sub(lambda found: self._letter_of[found[0]], text)
 
     def ids(self, texts: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """Ids of rendered texts, each in stretches that go on after each other."""
