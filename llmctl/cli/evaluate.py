@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from llmctl.cli.data import Encoding, MaxBad, TextColumn, TextUnit
+from llmctl.cli.gates import Baseline, Gates, MaxDrop, Significant, UpdateBaseline
 from llmctl.cli.options import Json, OptionalOutputFolder, Quiet
 
 EPILOG = "Example: llmctl eval runs/a --data test.txt --gate 'perplexity<=40' -o reports/a"
@@ -20,9 +21,6 @@ Data = Annotated[
         help="Text: files, folders, globs, -, prepared or packed folders, data set names.",
         show_default=False,
     ),
-]
-Gates = Annotated[
-    list[str] | None, typer.Option(help="A condition such as 'perplexity<=40'; may be repeated.")
 ]
 Task = Annotated[
     str | None,
@@ -106,6 +104,8 @@ Split = Annotated[str, typer.Option(help="The part to read of prepared folders a
 
 def evaluate(
     model: Model, more_data: MoreData = None, data: Data = None, gate: Gates = None,
+    baseline: Baseline = None, max_drop: MaxDrop = None, significant: Significant = None,
+    update_baseline: UpdateBaseline = False,
     output: OptionalOutputFolder = None, task: Task = None, window: Window = None,
     context: Context = None, stride: Stride = None, max_length: MaxLength = None,
     prefix: Prefix = None, variant: Variant = None,
@@ -123,8 +123,9 @@ def evaluate(
     none failed, but one could not be decided.
     """
     from llmctl import console
-    from llmctl.evaluation.reports import table_text
     from llmctl.pipelines import evaluate as pipeline
+    from llmctl.pipelines.judging import GateWords
+    from llmctl.pipelines.reports_folder import end
 
     console.configure(quiet=quiet)
     request = pipeline.request_from_words(
@@ -143,12 +144,10 @@ def evaluate(
             "yardstick": yardstick or None,
         },
     )  # fmt: skip
-    result = pipeline.evaluate(request, gate or [], output)
-    if json:
-        console.result_json(result.as_json())
-    else:
-        console.result(table_text(result))
-    if output is not None:
-        console.note(f"reports: {output / 'report.md'}, results.json, junit.xml")
+    words = GateWords(
+        tuple(gate or ()), baseline, tuple(max_drop or ()), significant, update_baseline
+    )
+    result, judge = pipeline.evaluate(request, words, output)
+    end(result, judge, output, json=json)
     if result.error is not None:
         raise result.error

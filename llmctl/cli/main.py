@@ -19,6 +19,7 @@ from llmctl.cli import (
     pretrain,
     recipe,
     runs,
+    score,
     tokenizer,
 )
 from llmctl.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, LlmctlError
@@ -54,6 +55,7 @@ def _options(
 app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
 app.command(epilog=finetune.EPILOG)(finetune.finetune)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command(epilog=score.EPILOG)(score.score)
 app.command(epilog=predict.EPILOG)(predict.predict)
 app.add_typer(data.app, name="data")
 app.add_typer(tokenizer.app, name="tokenizer")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from llmctl.console import number
 from llmctl.errors import GateFailed, GateUndecided, LlmctlError, UsageError
@@ -27,6 +27,17 @@ _GATE = re.compile(r"\s*([A-Za-z][\w.-]*)\s*(<=|>=|==|<|>)\s*(\S+)\s*")
 _FEW_DIGITS, _ALL_DIGITS = 4, 17
 
 
+class Condition(Protocol):
+    """What a gate asks; written out by `str`."""
+
+    @property
+    def metric(self) -> str:
+        """The number that it is about."""
+
+    def as_json(self) -> dict[str, Any]:
+        """`metric`, `comparison`, `threshold`."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """A metric's name, a comparison and a threshold."""
@@ -36,7 +47,12 @@ class Gate:
     threshold: float
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.comparison} {_plain(self.threshold)}"
+        return f"{self.metric} {self.comparison} {plain(self.threshold)}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric, "comparison": self.comparison, "threshold": self.threshold,
+        }  # fmt: skip
 
     def holds(self, value: float) -> bool:
         return _OPERATORS[self.comparison](value, self.threshold)
@@ -44,23 +60,31 @@ class Gate:
 
 @dataclass(frozen=True)
 class GateResult:
-    """A gate and its verdict. `shown` is the value in just enough digits to agree with it."""
+    """A gate and its verdict.
 
-    gate: Gate
+    Attributes:
+        shown: the value in just enough digits to agree with the verdict.
+        distance: how far the value is from what would just pass, as a share of it; the worst
+            failure is the farthest.
+        evidence: what else the verdict rests on, for programs.
+    """
+
+    gate: Condition
     value: float | int | None
     verdict: Verdict
     shown: str
     detail: str
+    distance: float = 0.0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
             "gate": str(self.gate),
-            "metric": self.gate.metric,
-            "comparison": self.gate.comparison,
-            "threshold": self.gate.threshold,
+            **self.gate.as_json(),
             "value": self.value,
             "verdict": self.verdict,
             "detail": self.detail,
+            **self.evidence,
         }
 
 
@@ -85,19 +109,37 @@ def parse_gate(text: str, known: Sequence[str]) -> Gate:
             hint=f"--gate '{known[0]}<=40', in quotes, for < and > mean files to a shell",
         )
     name, comparison, written = match.groups()
-    try:
-        threshold = float(written.replace("_", "x"))
-    except ValueError:
-        threshold = math.nan
-    if not math.isfinite(threshold):
+    threshold = finite(written)
+    if threshold is None:
         raise UsageError(f"gate {text!r}: {written!r} is not a finite number")
+    check_name(name, known, f"gate {text!r}")
+    return Gate(name, comparison, threshold)
+
+
+def finite(written: str) -> float | None:
+    """The finite number that a text spells, or None.
+
+    >>> finite("0.5"), finite("nan"), finite("1_0")
+    (0.5, None, None)
+    """
+    try:
+        value = float(written.replace("_", "x"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def check_name(name: str, known: Sequence[str], where: str) -> None:
+    """
+    Raises:
+        UsageError: `name` is not one of the known numbers.
+    """
     if name not in known:
         close = nearest(name, list(known))
         raise UsageError(
-            f"gate {text!r}: no number is called {name!r}; choose one of {', '.join(known)}",
+            f"{where}: no number is called {name!r}; choose one of {', '.join(known)}",
             hint=f"did you mean {close!r}?" if close else None,
         )
-    return Gate(name, comparison, threshold)
 
 
 def hold_gates(gates: Sequence[Gate], outcome: Outcome) -> list[GateResult]:
@@ -137,16 +179,39 @@ def shown_beside(value: float | int, gates: Sequence[Gate]) -> str:
 
 
 def _hold(gate: Gate, outcome: Outcome) -> GateResult:
-    metric = outcome.metric(gate.metric)
-    value = metric.value if metric else None
-    if metric is None or value is None or not math.isfinite(value):
-        reason = (metric.null_reason if metric else None) or "there is no such number"
-        return GateResult(gate, None, "undecided", "-", f"{gate.metric}: {reason}")
+    value = value_of(gate, outcome)
+    if isinstance(value, GateResult):
+        return value
     verdict: Verdict = "passed" if gate.holds(value) else "failed"
     shown = shown_beside(value, [gate])
     is_or_not = "is" if verdict == "passed" else "is not"
-    detail = f"{gate.metric} {shown} {is_or_not} {gate.comparison} {_plain(gate.threshold)}"
-    return GateResult(gate, value, verdict, shown, detail)
+    detail = f"{gate.metric} {shown} {is_or_not} {gate.comparison} {plain(gate.threshold)}"
+    return GateResult(gate, value, verdict, shown, detail, apart(value, gate.threshold))
+
+
+def value_of(gate: Condition, outcome: Outcome) -> float | int | GateResult:
+    """The finite number that a gate is about, or the gate left undecided for want of it."""
+    metric = outcome.metric(gate.metric)
+    if metric is None or metric.value is None or not math.isfinite(metric.value):
+        reason = (metric.null_reason if metric else None) or "there is no such number"
+        return undecided(gate, reason)
+    return metric.value
+
+
+def undecided(
+    gate: Condition, reason: str, value: float | int | None = None, shown: str = "-"
+) -> GateResult:
+    return GateResult(gate, value, "undecided", shown, f"{gate.metric}: {reason}")
+
+
+def apart(value: float, other: float) -> float:
+    """How far two numbers are apart, as a share of the larger one.
+
+    >>> apart(30.0, 40.0), apart(0.0, 0.0)
+    (0.25, 0.0)
+    """
+    largest = max(abs(value), abs(other))
+    return abs(value - other) / largest if largest else 0.0
 
 
 def _say(what: str, results: Sequence[GateResult], total: int) -> str:
@@ -155,6 +220,11 @@ def _say(what: str, results: Sequence[GateResult], total: int) -> str:
     return f"{len(results)} of {total} {gates} {what}: {details}"
 
 
-def _plain(threshold: float) -> str:
+def plain(threshold: float) -> str:
+    """A threshold as a person writes it.
+
+    >>> plain(40.0), plain(0.1)
+    ('40', '0.1')
+    """
     whole = float(threshold).is_integer() and abs(threshold) < 1e15
     return str(int(threshold)) if whole else repr(threshold)

@@ -10,6 +10,7 @@ import re
 from xml.etree import ElementTree  # only writes here, reads nothing
 
 from llmctl.evaluation.results import EvaluationResult
+from llmctl.evaluation.tables import signatures_of
 
 # What XML 1.0 cannot hold even when escaped.
 _ILLEGAL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,7 +29,7 @@ def junit_xml(result: EvaluationResult) -> str:
     suite = ElementTree.SubElement(
         root, "testsuite",
         {
-            "name": f"llmctl eval {result.task}", **counts, "skipped": "0", "time": seconds,
+            "name": f"llmctl {result.title}", **counts, "skipped": "0", "time": seconds,
             "timestamp": result.created.split("+")[0].split(".")[0],
         },
     )  # fmt: skip
@@ -42,7 +43,7 @@ def junit_xml(result: EvaluationResult) -> str:
 
 
 def _cases(result: EvaluationResult) -> list[ElementTree.Element]:
-    classname = f"llmctl.eval.{result.task}"
+    classname = ".".join(["llmctl", *result.title.split()])
     cases = []
     for held in result.gates:
         case = ElementTree.Element(
@@ -84,7 +85,7 @@ def _properties(result: EvaluationResult) -> dict[str, str]:
     }
     return {
         **metrics,
-        "signature": result.signature,
+        "signature": "\n".join(signatures_of(result)),
         "model": str(result.outcome.model.get("path", "")),
         "data": ", ".join(map(str, result.outcome.data.get("sources", []))),
     }

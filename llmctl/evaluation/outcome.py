@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,14 @@ from typing import Any
 class Metric:
     """One named number.
 
-    `value` is None where the number does not exist (NaN, infinite, unknown); `null_reason` then
-    says why. `higher_is_better` is None for plain counts.
+    Attributes:
+        value: None where the number does not exist (NaN, infinite, unknown); `null_reason` then
+            says why.
+        higher_is_better: None for plain counts.
+        interval: 95 %: low and high; None where there is none.
+        low, high: its range; infinite where it has no bound.
+        n: the examples that it was measured on; None where they are not what is counted.
+        signature: what this number alone depends on; None: the evaluation's signature.
     """
 
     name: str
@@ -21,13 +27,23 @@ class Metric:
     unit: str = ""
     higher_is_better: bool | None = None
     null_reason: str | None = None
+    interval: tuple[float, float] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    n: int | None = None
+    signature: str | None = None
 
     def as_json(self) -> dict[str, Any]:
+        bounds = [bound if math.isfinite(bound) else None for bound in (self.low, self.high)]
         return {
             "value": self.value,
             "unit": self.unit,
             "higher_is_better": self.higher_is_better,
             "null_reason": self.null_reason,
+            "interval": None if self.interval is None else list(self.interval),
+            "range": bounds,
+            "n": self.n,
+            "signature": self.signature,
         }
 
 
@@ -60,6 +76,20 @@ class Yardstick:
 
 
 @dataclass(frozen=True)
+class Examples:
+    """What was found for each example: enough to test two systems against each other later.
+
+    Attributes:
+        rows: one for each example, in order, as JSON can hold them.
+        measures: how the numbers follow from the rows: of each metric the `numbers` that were
+            asked for and the `settings` it was called with.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    measures: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The numbers of one evaluation, before gates are held against them.
 
@@ -67,8 +97,11 @@ class Outcome:
         metrics: in the order in which they are shown; the first is the main one.
         signature: what the numbers depend on, in order; see `signature_text`.
         undecided: why no verdict can be given, whatever the gates say; None when one can.
-        model, tokenizer, data: descriptions for the report.
+        model, tokenizer, data: descriptions for the report. `data["sha256"]` tells whether two
+            evaluations were made on the same examples.
         resolved: settings as they came out where they were left open.
+        examples: None where single examples are not kept.
+        decoding: how predictions were made, as far as it is known: other decoding, other numbers.
     """
 
     metrics: list[Metric]
@@ -80,6 +113,8 @@ class Outcome:
     tokenizer: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     resolved: Mapping[str, Any] = field(default_factory=dict)
+    examples: Examples | None = None
+    decoding: Mapping[str, Any] = field(default_factory=dict)
 
     def metric(self, name: str) -> Metric | None:
         return next((metric for metric in self.metrics if metric.name == name), None)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from llmctl.evaluation.likelihood import Likelihoods
-from llmctl.evaluation.outcome import Metric, finite_metric
+import numpy as np
+
+from llmctl.evaluation.outcome import Examples, Metric, finite_metric
+from llmctl.evaluation.paired_tests import FloatArray, Pairs
+
+if TYPE_CHECKING:  # which needs torch; comparing two results does not
+    from llmctl.evaluation.likelihood import Likelihoods
 
 PERPLEXITY_METRICS = (
     "perplexity", "loss", "bits_per_byte", "bits_per_character", "sum_log_likelihood",
     "tokens_scored", "tokens_total", "documents", "non_finite",
 )  # fmt: skip
+
+LIKELIHOOD = "likelihood"
+LIKELIHOOD_NUMBERS = ("perplexity", "loss", "bits_per_byte", "bits_per_character")
+"""Those that follow from the sums of each document."""
 
 
 def perplexity_metrics(
@@ -66,3 +77,43 @@ def bits_metric(name: str, unit: str, total: float, units: int | None, reason: s
         return Metric(name, None, unit, higher_is_better=False, null_reason=why)
     bits = -total / (math.log(2) * units)
     return finite_metric(name, bits, unit, higher_is_better=False, null_reason=reason)
+
+
+def likelihood_examples(
+    likelihoods: Likelihoods, text_bytes: int | None, characters: int | None
+) -> Examples:
+    """What each document, or stream of them, was found to be: enough to test two models on it."""
+    rows = [
+        {"log_likelihood": float(total), "tokens": int(tokens)}
+        for total, tokens in zip(
+            likelihoods.by_sequence, likelihoods.tokens_by_sequence, strict=True
+        )
+    ]
+    settings = {"bytes": text_bytes, "characters": characters}
+    return Examples(rows, {LIKELIHOOD: {"numbers": LIKELIHOOD_NUMBERS, "settings": settings}})
+
+
+def likelihood_pairs(
+    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]], how: Mapping[str, Any]
+) -> Pairs:
+    """Two models on the same documents, for `LIKELIHOOD_NUMBERS`.
+
+    >>> rows = [{"log_likelihood": -2.0, "tokens": 2}, {"log_likelihood": -4.0, "tokens": 1}]
+    >>> how = {"settings": {"bytes": 6, "characters": None}}
+    >>> likelihood_pairs(rows, rows, how).of(np.array([[-2.0, 2.0], [-4.0, 1.0]]))[1]  # 6 of 3
+    2.0
+    """
+    units = [how["settings"][name] or math.nan for name in ("bytes", "characters")]
+
+    def numbers(sums: FloatArray) -> FloatArray:
+        total, tokens = sums[..., 0], sums[..., 1]
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            loss = -total / tokens
+            bits = [-total / (math.log(2) * unit) for unit in units]
+            return np.stack([np.exp(loss), loss, *bits], axis=-1)
+
+    statistics = [
+        np.array([[row["log_likelihood"], row["tokens"]] for row in rows], dtype=np.float64)
+        for rows in (first, second)
+    ]
+    return Pairs(statistics[0], statistics[1], from_sums=numbers)

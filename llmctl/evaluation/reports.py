@@ -1,27 +1,56 @@
-"""The result of an evaluation for people and machines: a table, Markdown, and files in a folder."""
+"""The result of an evaluation for people and machines: a table, and files in a folder."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from llmctl import console, files
 from llmctl.evaluation.junit import junit_xml
-from llmctl.evaluation.results import EvaluationResult
+from llmctl.evaluation.markdown import markdown
+from llmctl.evaluation.outcome import Examples
+from llmctl.evaluation.results import PREDICTIONS_NAME, RESULTS_NAME, EvaluationResult
+from llmctl.evaluation.tables import (
+    gate_tables,
+    metric_table,
+    notes_of,
+    signatures_of,
+    yardstick_table,
+)
 
-RESULTS_NAME = "results.json"
-REPORT_NAMES = (RESULTS_NAME, "report.md", "junit.xml")
+REPORT_NAMES = (RESULTS_NAME, PREDICTIONS_NAME, "results.csv", "junit.xml", "report.md")
+"""In the order in which they are taken away: while predictions are there, so is the report."""
+_CSV_COLUMNS = (
+    "metric", "value", "low", "high", "unit", "higher_is_better", "n", "signature", "null_reason",
+)  # fmt: skip
 
 
-def write_reports(result: EvaluationResult, folder: Path) -> None:
-    """Write `report.md`, `junit.xml` and, last, `results.json`, each whole or not at all.
+def write_reports(result: EvaluationResult, folder: Path) -> dict[str, Any]:
+    """Write `report.md`, `junit.xml`, `results.csv`, `predictions.jsonl` where examples are kept,
+    and, last, `results.json`, each whole or not at all.
+
+    Returns:
+        What `results.json` holds.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     files.write_text(folder / "report.md", markdown(result))
     files.write_text(folder / "junit.xml", junit_xml(result))
-    files.write_json(folder / RESULTS_NAME, result.as_json())
+    files.write_text(folder / "results.csv", csv_text(result))
+    where = None
+    if result.outcome.examples is not None:
+        lines = example_lines(result.outcome.examples)
+        files.write_bytes(folder / PREDICTIONS_NAME, lines)
+        where = {"sha256": hashlib.sha256(lines).hexdigest()}
+    content = result.as_json(where)
+    files.write_json(folder / RESULTS_NAME, content)
+    return content
 
 
 def remove_reports(folder: Path) -> None:
@@ -30,81 +59,32 @@ def remove_reports(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def example_lines(examples: Examples) -> bytes:
+    """The rows of examples as JSON lines."""
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in examples.rows)
+
+
 def table_text(result: EvaluationResult) -> str:
-    """What a person sees at the end: numbers, yardsticks, gates, signature."""
-    parts = [console.table(["metric", "value", "unit"], _metric_rows(result))]
+    """What a person sees at the end: numbers, yardsticks, gates, notes, signature."""
+    parts = [console.table(*metric_table(result))]
     if result.outcome.yardsticks:
-        parts.append(console.table(*_yardstick_table(result)))
-    if result.gates:
-        rows = [[str(held.gate), held.shown, held.verdict] for held in result.gates]
-        parts.append(console.table(["gate", "value", "verdict"], rows))
-    parts += [f"note: {note}" for note in result.outcome.notes]
-    parts.append(f"signature: {result.signature}")
+        parts.append(console.table(*yardstick_table(result)))
+    parts += [console.table(columns, rows) for columns, rows in gate_tables(result)]
+    parts += [f"note: {note}" for note in notes_of(result)]
+    first, *own = signatures_of(result)
+    parts.append("\n".join([f"signature: {first}", *(f"  {line}" for line in own)]))
     return "\n\n".join(parts)
 
 
-def markdown(result: EvaluationResult) -> str:
-    """The report as a page for people."""
-    outcome = result.outcome
-    lines = [f"# {result.task}: {result.verdict}", ""]
-    lines += [f"- {name}: {_inline(value)}" for name, value in _header(result).items()]
-    lines += ["", *_markdown_table(["metric", "value", "unit"], _metric_rows(result))]
-    if result.gates:
-        rows = [[str(held.gate), held.shown, held.verdict] for held in result.gates]
-        lines += ["", "## Gates", "", *_markdown_table(["gate", "value", "verdict"], rows)]
-    if outcome.undecided:
-        lines += ["", f"No verdict can be given: {outcome.undecided}."]
-    if outcome.yardsticks:
-        columns, guesses = _yardstick_table(result)
-        shown = [[name, console.number(value), *rest] for name, value, *rest in guesses]
-        lines += ["", "## What a guesser reaches on the same tokens", ""]
-        lines += _markdown_table(columns, shown)
-    if outcome.notes:
-        lines += ["", "## Notes", "", *(f"- {_inline(note)}" for note in outcome.notes)]
-    lines += ["", "## Made with", ""]
-    made_with = {**result.settings, **result.environment}
-    lines += _markdown_table(["setting", "value"], [[k, v] for k, v in made_with.items()])
-    return "\n".join(lines) + "\n"
-
-
-def _metric_rows(result: EvaluationResult) -> list[list[Any]]:
-    return [
-        [metric.name, result.shown(metric), metric.null_reason or metric.unit]
-        for metric in result.outcome.metrics
-    ]
-
-
-def _yardstick_table(result: EvaluationResult) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows; the number that all are guesses of is named once, above their values."""
-    found = result.outcome.yardsticks
-    metrics = {item.metric for item in found}
-    if len(metrics) == 1:
-        rows: list[list[Any]] = [[item.name, item.value, item.how] for item in found]
-        return ["guesser", *metrics, "how it guesses"], rows
-    rows = [[item.name, item.value, item.metric, item.how] for item in found]
-    return ["guesser", "value", "of", "how it guesses"], rows
-
-
-def _header(result: EvaluationResult) -> dict[str, str]:
-    model, data = result.outcome.model, result.outcome.data
-    return {
-        "model": f"{model.get('path')} ({model.get('architecture')}, "
-        f"{console.number(model.get('parameters', 0))} parameters, {model.get('dtype')} on "
-        f"{model.get('device')})",
-        "data": ", ".join(map(str, data.get("sources", []))) + f" ({data.get('sha256', '')[:12]})",
-        "made": f"{result.created}, in {console.duration(result.seconds)}",
-        "signature": f"`{result.signature}`",
-    }
-
-
-def _markdown_table(columns: list[str], rows: list[list[Any]]) -> list[str]:
-    body = [" | ".join(_inline(str(cell)).replace("|", "\\|") for cell in row) for row in rows]
-    return [
-        f"| {' | '.join(columns)} |",
-        f"|{'---|' * len(columns)}",
-        *(f"| {row} |" for row in body),
-    ]
-
-
-def _inline(text: str) -> str:
-    return console.clean(text).replace("\n", " ")
+def csv_text(result: EvaluationResult) -> str:
+    """A row for each number at full precision, for spreadsheets."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_CSV_COLUMNS)
+    for one in result.outcome.metrics:
+        low, high = one.interval or (None, None)
+        writer.writerow(
+            [one.name, one.value, low, high, one.unit, one.higher_is_better, one.n,
+             one.signature or result.signature, one.null_reason]
+        )  # fmt: skip
+    return text.getvalue()

@@ -2,24 +2,40 @@
 
 `results.json` is one JSON object without NaN:
 
-    schema        1; raised when a field changes its meaning
+    schema        2; raised when a field changes its meaning
     kind          "evaluation"
-    task          name of the task
+    command       "eval" or "score"
+    task          name of the task; "score" for saved predictions
     verdict       "passed", "failed" or "undecided"; exit_code 0, 3 or 4 says the same
     signature     one line; two numbers may be compared when their lines are equal
-    metrics       {name: {value, unit, higher_is_better, null_reason}}; value is null where there is
-                  no finite number, and null_reason says why
+    metrics       {name: {value, unit, higher_is_better, null_reason, interval, range, n,
+                  signature}}; value is null where there is no finite number, and null_reason says
+                  why; interval is [low, high] at 95 %, or null; range has null for no bound; n
+                  counts examples; signature is the number's own, null: that of the evaluation
     yardsticks    {name: {metric, value, how …}}: what a simple guesser reaches on the same tokens,
                   with the size of its training text, and the order of an n-gram model
-    gates         [{gate, metric, comparison, threshold, value, verdict, detail}]
+    gates         [{gate, metric, comparison, threshold, value, verdict, detail}]; one on a drop
+                  also has baseline, drop, allowed, and with --significant p, level, method,
+                  examples, differing, detectable_drop
     undecided     why no verdict can be given whatever the gates say, or null
     notes         [text]: what a reader should know
+    examples      null where they are not kept, else {count, sha256 (of predictions.jsonl),
+                  measures: {metric: {numbers, settings}}}: how to measure them again
+    rows          only in a baseline that --update-baseline wrote: those of predictions.jsonl
+    decoding      how predictions were made, as far as it is known
     model         {path, architecture, parameters, weights_sha256, device, dtype, positions}
     tokenizer     {path, sha256, vocabulary_size}
-    data          {sources, sha256, documents, bytes, characters …}
+    data          {sources, sha256, documents, bytes, characters …}; of scored predictions
+                  {predictions, sources, sha256 (of the references), examples}
     settings      every setting, as resolved
     environment   {python, platform, llmctl, torch, transformers …}
     created, seconds
+
+Schema 1 had no command, examples and decoding, and of metrics only the first four fields.
+
+`predictions.jsonl` has a row for each example: of scored predictions {prediction, references,
+scores} and `probabilities` where a metric took them, a score being the number of that example
+alone; of a perplexity {log_likelihood, tokens}.
 """
 
 from __future__ import annotations
@@ -34,7 +50,9 @@ from llmctl.errors import LlmctlError
 from llmctl.evaluation.gates import Gate, GateResult, Verdict, gate_error, shown_beside
 from llmctl.evaluation.outcome import Metric, Outcome, signature_text
 
-SCHEMA = 1
+SCHEMA = 2
+RESULTS_NAME = "results.json"
+PREDICTIONS_NAME = "predictions.jsonl"
 _PACKAGES = ("llmctl", "torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
@@ -45,6 +63,7 @@ class EvaluationResult:
     Attributes:
         created: start, ISO 8601 in UTC.
         seconds: wall time.
+        command: the word after `llmctl`.
     """
 
     task: str
@@ -54,6 +73,12 @@ class EvaluationResult:
     created: str
     seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
+    command: str = "eval"
+
+    @property
+    def title(self) -> str:
+        """The command and, where it has several, its task."""
+        return " ".join(dict.fromkeys([self.command, self.task]))
 
     @property
     def signature(self) -> str:
@@ -77,14 +102,20 @@ class EvaluationResult:
         """The metric's value in digits that agree with the verdict of each of its gates."""
         if metric.value is None:
             return "-"
-        gates: list[Gate] = [held.gate for held in self.gates if held.gate.metric == metric.name]
-        return shown_beside(metric.value, gates)
+        conditions = [held.gate for held in self.gates if held.gate.metric == metric.name]
+        return shown_beside(metric.value, [one for one in conditions if isinstance(one, Gate)])
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """
+        Args:
+            examples: what is said of the file of examples: its `sha256`; None: they are not kept.
+        """
         outcome = self.outcome
+        kept = outcome.examples
         return {
             "schema": SCHEMA,
             "kind": "evaluation",
+            "command": self.command,
             "task": self.task,
             "verdict": self.verdict,
             "exit_code": self.exit_code,
@@ -100,6 +131,11 @@ class EvaluationResult:
             "gates": [gate.as_json() for gate in self.gates],
             "undecided": outcome.undecided,
             "notes": list(outcome.notes),
+            "examples": None if kept is None or examples is None else {
+                "count": len(kept.rows), **examples,
+                "measures": {name: dict(how) for name, how in kept.measures.items()},
+            },
+            "decoding": dict(outcome.decoding),
             "model": dict(outcome.model),
             "tokenizer": dict(outcome.tokenizer),
             "data": dict(outcome.data),

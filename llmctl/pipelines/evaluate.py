@@ -10,16 +10,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmctl import files
 from llmctl.data.settings import ReadingSettings
 from llmctl.errors import UsageError
-from llmctl.evaluation.gates import hold_gates, parse_gate
-from llmctl.evaluation.reports import remove_reports, write_reports
 from llmctl.evaluation.results import EvaluationResult, environment
 from llmctl.evaluation.settings import EvaluationSettings
 from llmctl.pipelines.evaluation_tasks import EVALUATIONS, EvaluationRequest
 from llmctl.pipelines.evaluation_yardsticks import check_yardsticks
+from llmctl.pipelines.judging import GateWords, Judge, hold_all, read_gates
 from llmctl.pipelines.reading_options import reading_settings
+from llmctl.pipelines.reports_folder import prepare_reports_folder
 
 
 def request_from_words(
@@ -57,30 +56,32 @@ def request_from_words(
 
 
 def evaluate(
-    request: EvaluationRequest, gates: Sequence[str] = (), output: Path | None = None
-) -> EvaluationResult:
-    """Evaluate a model and write `results.json`, `report.md` and `junit.xml` to `output`.
+    request: EvaluationRequest,
+    words: GateWords,
+    output: Path | None = None,
+) -> tuple[EvaluationResult, Judge]:
+    """Evaluate a model and hold the gates against the numbers.
 
-    Failed gates do not raise here: the result says so in `error`, after the reports are written.
+    Failed gates do not raise here: the result says so in `error`, for the reports come first.
+
+    Args:
+        output: the folder of reports; an earlier one's are taken away.
 
     Raises:
         UsageError: a gate that cannot be read, an unknown task, settings that do not fit the model.
-        InputMissing, DataError, NetworkError, SafetyError, SettingsMismatch: model or data cannot
-            be used.
-        StorageError: the reports cannot be written.
+        InputMissing, DataError, NetworkError, SafetyError, SettingsMismatch: model, data or
+            baseline cannot be used.
     """
     task = EVALUATIONS.get(request.settings.task)
-    parsed = [parse_gate(gate, task.names(request)) for gate in gates]
+    judge = read_gates(words, task.names(request), output)
     check_yardsticks(request.settings.yardstick, request.settings.task, task.yardsticks)
-    if output is not None:
-        _check_output(output)
-        remove_reports(output)
+    prepare_reports_folder(output, list(request.data))
     created, start = datetime.now(UTC), time.monotonic()
     outcome = task.evaluate(request)
     result = EvaluationResult(
         task=request.settings.task,
         outcome=outcome,
-        gates=hold_gates(parsed, outcome),
+        gates=hold_all(judge, request.settings.task, outcome),
         settings={
             **request.settings.model_dump(),
             **request.reading.model_dump(include=set(ReadingSettings.model_fields)),
@@ -91,22 +92,7 @@ def evaluate(
         seconds=round(time.monotonic() - start, 3),
         environment=environment(),
     )
-    if output is not None:
-        write_reports(result, output)
-    return result
-
-
-def _check_output(folder: Path) -> None:
-    """
-    Raises:
-        UsageError: a file, or a run folder, whose own results.json would be lost.
-    """
-    files.check_output_folder(folder)
-    if (folder / "run.json").exists():
-        raise UsageError(
-            f"-o {folder} is a run folder, which has a results.json of its own",
-            hint=f"-o {folder / 'eval'}",
-        )
+    return result, judge
 
 
 def _checked(words: dict[str, Any]) -> EvaluationSettings:

@@ -14,7 +14,11 @@ from llmctl.data.shard_meta import read_meta
 from llmctl.errors import UsageError
 from llmctl.evaluation.likelihood import Likelihoods, ScoringModel, score_sequences
 from llmctl.evaluation.outcome import Outcome
-from llmctl.evaluation.perplexity import PERPLEXITY_METRICS, perplexity_metrics
+from llmctl.evaluation.perplexity import (
+    PERPLEXITY_METRICS,
+    likelihood_examples,
+    perplexity_metrics,
+)
 from llmctl.evaluation.sequences import TokenSequence, joined, one_each, scored_counts
 from llmctl.evaluation.settings import PerplexitySettings
 from llmctl.evaluation.windows import Window, rolling_windows, strided_windows
@@ -94,6 +98,9 @@ def evaluate_perplexity(request: EvaluationRequest) -> Outcome:
         model=describe_model(model, request.model, folder, positions),
         tokenizer=describe_tokenizer(tokenizer_name, vocabulary),
         data=text.description,
+        examples=None if likelihoods.non_finite else likelihood_examples(
+            likelihoods, text.text_bytes, text.characters
+        ),
         resolved={
             "max_length": max_length, "stride": _stride(settings, max_length), "prefix": prefix,
             "device": str(model.device),

@@ -62,15 +62,16 @@ def test_results_are_json_with_null_for_what_is_not_there(tmp_path: Path) -> Non
     write_reports(result(PASSES, perplexity=None), tmp_path)
     text = (tmp_path / "results.json").read_text(encoding="utf-8")
     read = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    assert read["schema"] == 1
+    assert (read["schema"], read["command"], read["examples"]) == (2, "eval", None)
     assert read["metrics"]["perplexity"] == {
         "value": None, "unit": "", "higher_is_better": False, "null_reason": "2 tokens are NaN",
+        "interval": None, "range": [None, None], "n": None, "signature": None,
     }  # fmt: skip
     assert read["gates"][0]["verdict"] == "undecided"
     assert read["signature"] == "perplexity|window:rolling|context:0"
     assert "诗.txt" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "junit.xml", "report.md", "results.json",
+        "junit.xml", "report.md", "results.csv", "results.json",
     ]  # fmt: skip
 
 
