@@ -137,6 +137,9 @@ def _encoded(
             f"{encoded.truncated:,} of {total:,} {name} rows are longer than {task.max_length} "
             "tokens and were cut (task.max_length)"
         )
+    if encoded.counts:
+        counts = ", ".join(f"{count:,} {what}" for what, count in encoded.counts.items() if count)
+        console.note(f"{name}: {counts}")
     lost = encoded.without_targets
     if lost > limit * total:
         raise DataError(

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from pydantic import Field
 
 from llmctl.errors import UsageError
-from llmctl.models.finetuned import head_for
 from llmctl.models.heads import wrap
 from llmctl.models.load import (
     choose_device,
     choose_dtype,
-    find_tokenizer,
-    load_model,
     model_folder,
-    read_architecture,
 )
+from llmctl.pipelines.finetuned_model import open_finetuned
 from llmctl.pipelines.finetuned_task import task_of
 from llmctl.pipelines.predict_tasks import (
     BadInput,
@@ -30,7 +26,6 @@ from llmctl.pipelines.predict_tasks import (
 )
 from llmctl.section import Section
 from llmctl.tasks.base import Arrays, Example, Feature, RowRefused, Task, make_batch
-from llmctl.tokenization.load import load_tokenizer
 
 
 class FinetunedSettings(Section):
@@ -39,14 +34,6 @@ class FinetunedSettings(Section):
     batch_size: int = Field(32, gt=0, description="Rows at a time")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 ...")
     dtype: str = Field("auto", description="auto, float32, bfloat16 or float16")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A row as the task understands it, and its features."""
-
-    example: Example
-    features: list[Feature]
 
 
 class FinetunedModel:
@@ -58,7 +45,7 @@ class FinetunedModel:
         self._model = wrap(model, head).eval()
         self._padding = task.padding(tokenizer)
 
-    def prepare(self, row: InputRow) -> Prepared:
+    def prepare(self, row: InputRow) -> Example:
         """
         Raises:
             BadInput: the task cannot use the row.
@@ -67,24 +54,16 @@ class FinetunedModel:
             content = self.task.example(row.columns, labelled=False)
         except RowRefused as refused:
             raise BadInput(str(refused)) from None
-        example = Example("", row.number, row.columns, content)
-        encoded = self.task.encode([example], self.tokenizer, labelled=False)
-        return Prepared(example, encoded.features)
+        return Example("", row.number, row.columns, content)
 
-    def length(self, prepared: Prepared) -> int:
-        return max((len(feature) for feature in prepared.features), default=0)
+    def length(self, prepared: Example) -> int:
+        return len(repr(prepared.content))
 
     def predict(
-        self,
-        prepared: Sequence[Prepared],
-        on_text: Callable[[str], None] | None = None,
+        self, prepared: Sequence[Example], on_text: Callable[[str], None] | None = None
     ) -> list[dict[str, Any]]:
         """Answers; a batch too large for the GPU's memory is halved."""
-        features = [
-            replace(feature, examples=(number,))
-            for number, row in enumerate(prepared)
-            for feature in row.features
-        ]
+        features = self.task.encode(prepared, self.tokenizer, labelled=False).features
         try:
             outputs = self._outputs(features)
         except torch.OutOfMemoryError:
@@ -93,7 +72,7 @@ class FinetunedModel:
                 return [{"prediction": None, "error": "the GPU's memory is too small for it"}]
             half = len(prepared) // 2
             return [*self.predict(prepared[:half]), *self.predict(prepared[half:])]
-        answers = self.task.predictions([row.example for row in prepared], features, outputs)
+        answers = self.task.predictions(prepared, features, outputs)
         if on_text is not None:
             on_text(str(answers[0]["prediction"]))
         return answers
@@ -126,12 +105,10 @@ def load_finetuned(request: PredictionRequest) -> FinetunedModel:
     """
     settings = request.settings
     assert isinstance(settings, FinetunedSettings)
-    folder = model_folder(request.model)
-    task = task_of(folder, request.task)
-    head = head_for(task.heads, read_architecture(folder).model_type, str(folder))
-    model = load_model(folder, head, device=settings.device, dtype=settings.dtype)
-    tokenizer = load_tokenizer(str(find_tokenizer(folder)))
-    return FinetunedModel(task, model, head, tokenizer, settings.batch_size)
+    found = open_finetuned(
+        request.model, request.task, device=settings.device, dtype=settings.dtype
+    )
+    return FinetunedModel(found.task, found.model, found.head, found.tokenizer, settings.batch_size)
 
 
 def reading_of(request: PredictionRequest) -> Reading:

@@ -123,11 +123,15 @@ FINETUNED = (
 )  # fmt: skip
 """Tasks that a model was finetuned for; their folder says how rows are read (`task.json`)."""
 
+WRITTEN = ("sequence-to-sequence", "causal-tuning")
+"""The same, of models that write their answers."""
+
 PREDICTIONS: Registry[PredictionTask] = Registry(
     "prediction task",
     {
         "generation": "llmctl.pipelines.predict_generation:GENERATION",
         "fill-mask": "llmctl.pipelines.predict_fill_mask:FILL_MASK",
         **dict.fromkeys(FINETUNED, "llmctl.pipelines.predict_finetuned:FINETUNED_TASK"),
+        **dict.fromkeys(WRITTEN, "llmctl.pipelines.predict_written:WRITTEN_TASK"),
     },
 )
