@@ -11,9 +11,11 @@ import typer
 from llmctl import __version__, console
 from llmctl.cli import (
     checkpoint,
+    compare,
     data,
     doctor,
     evaluate,
+    export,
     finetune,
     predict,
     pretrain,
@@ -56,12 +58,14 @@ app.command(epilog=pretrain.EPILOG)(pretrain.pretrain)
 app.command(epilog=finetune.EPILOG)(finetune.finetune)
 app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=score.EPILOG)(score.score)
+app.command(epilog=compare.EPILOG)(compare.compare)
 app.command(epilog=predict.EPILOG)(predict.predict)
 app.add_typer(data.app, name="data")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(runs.app, name="runs")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.command(epilog=export.EPILOG)(export.export)
 app.add_typer(doctor.app, name="doctor")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transformers import PreTrainedModel
-
 from llmctl import console, files
 from llmctl.errors import SettingsMismatch
 from llmctl.evaluation.reload import check_reload
@@ -59,7 +57,7 @@ def export_finetuned(
             positions = maximum_row(model.config.to_dict())
             save_tokenizer(inputs.tokenizer, temporary, max_length=positions)
             files.write_json(temporary / TASK_FILE, inputs.task.model_dump(mode="json"))
-            files.write_text(temporary / "README.md", _card(recipe, inputs, model, step, state))
+            files.write_text(temporary / "README.md", _card(recipe, inputs, parts, step, state))
             files.remove_folder(target)
         files.commit_folder(temporary, target)
         if recipe.checkpoints.reload_check:
@@ -84,25 +82,30 @@ def _check(folder: Path, parts: Parts, inputs: FinetuneInputs) -> None:
 
 
 def _card(
-    recipe: FinetuneRecipe, inputs: FinetuneInputs, model: PreTrainedModel, step: int,
-    state: TrainState,
-) -> str:  # fmt: skip
+    recipe: FinetuneRecipe, inputs: FinetuneInputs, parts: Parts, step: int, state: TrainState
+) -> str:
     """A model card in the Hub's format: what it was trained on, how, and what was measured."""
     measured = "No rows were held out."
     if state.best_loss is not None:
         scores = "".join(f", {name} {value:.4f}" for name, value in state.best_scores.items())
         measured = f"On held-out rows: loss {state.best_loss:.4f}{scores}."
+    lora, name = recipe.model.lora, type(parts.model).__name__
+    adapts = "" if lora is None else (
+        "\n- An adapter (LoRA, rank "
+        f"{lora.rank}) and the head; `llmctl predict` finds the base by its path and hash, and\n"
+        "  `llmctl export --merge` makes one plain model of both"
+    )  # fmt: skip
     return f"""---
-library_name: transformers
+library_name: {"transformers" if lora is None else "peft"}
 pipeline_tag: {_PIPELINE_TAGS[inputs.head]}
 tags: [llmctl]
 ---
-# {recipe.title or type(model).__name__}
+# {recipe.title or name}
 
-{type(model).__name__}, finetuned by `llmctl finetune` from
+{name}, finetuned by `llmctl finetune` from
 {recipe.model.path or recipe.model.preset} for the task {inputs.task.name},
 {state.step:,} steps; these are the weights of step {step:,}.
 
 - Data: {len(inputs.train.examples):,} training rows, {inputs.train.num_tokens:,} tokens
-- {measured}
+- {measured}{adapts}
 """

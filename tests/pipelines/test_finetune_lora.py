@@ -39,7 +39,7 @@ def test_predictions_of_the_merged_model_are_those_of_training(
     rows = straight.parent / "recipes" / f"{case}-held-out.jsonl"
     measured = files.read_json_lines(straight / "predictions-validation.jsonl")
 
-    done = llmctl("predict", straight, rows, "-o", tmp_path / "out.jsonl")
+    done = llmctl("predict", straight, rows, "-o", tmp_path / "out.jsonl", "--batch-size", 1)
 
     found = files.read_json_lines(tmp_path / "out.jsonl")
     assert losses(straight)[5] < losses(straight)[0]
