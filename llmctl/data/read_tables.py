@@ -131,10 +131,12 @@ def _delimiter(header: str) -> str:
 
 
 def _header(stream: InputStream, fields: Sequence[str], settings: ReadingSettings) -> list[str]:
-    """The column names; `1`, `2` ... where the wanted column is a number and no column's name."""
+    """The column names; `1`, `2` ... where the wanted column is a number and no column's name: a
+    text and the label 1 are a first row, not two names."""
     names = [field.strip() for field in fields]
     wanted = settings.text_column or ""
-    if wanted.isdecimal() and wanted not in names:
+    is_named = wanted in names and all(name.isdecimal() or not name for name in names)
+    if wanted.isdecimal() and not is_named:
         return [str(number) for number in range(1, len(fields) + 1)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

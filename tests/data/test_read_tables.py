@@ -99,6 +99,18 @@ def test_a_column_number_reads_a_table_without_header(tmp_path: Path, name: str)
     assert texts(file, text_column="2") == ["hello there", "buy now"]
 
 
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv"])
+def test_a_label_that_is_a_number_is_no_name_of_a_column(tmp_path: Path, name: str) -> None:
+    file = made(tmp_path, name, "hello there\t1\nbuy now\t2\n")
+    assert texts(file, text_column="1") == ["hello there", "buy now"]
+
+
+def test_a_header_of_numbers_is_one(tmp_path: Path) -> None:
+    """As pandas writes a table without names, with its index before them."""
+    file = made(tmp_path, "a.csv", ",0,1\n0,ham,hello there\n")
+    assert texts(file, text_column="1") == ["hello there"]
+
+
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two columns are called 'text'"):
         texts(made(tmp_path, "a.csv", "text,text\na,b\n"))
