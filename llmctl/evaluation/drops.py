@@ -23,6 +23,7 @@ from llmctl.evaluation.gates import (
 from llmctl.evaluation.outcome import Outcome
 from llmctl.evaluation.paired_tests import NotComparable, PairedTest, holm
 
+_ROUNDING = 1e-12
 _DROP = re.compile(r"\s*([A-Za-z][\w.-]*)\s*=\s*([^\s%]+)\s*(%?)\s*")
 
 
@@ -123,8 +124,10 @@ def _hold(
     before = baseline[gate.metric]
     if isinstance(before, NotComparable):
         return undecided(gate, str(before), value, shown)
-    drop = before - value if metric.higher_is_better else value - before
     allowed = gate.allowed(before)
+    drop = before - value if metric.higher_is_better else value - before
+    if abs(drop - allowed) <= _ROUNDING * max(abs(before), abs(value)):
+        drop = allowed  # 0.9 - 0.88 is a little more than 0.02
     evidence: dict[str, Any] = {"baseline": before, "drop": drop, "allowed": allowed}
     too_much = drop > allowed
     if test is None:

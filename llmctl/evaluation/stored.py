@@ -157,7 +157,7 @@ def check_data(stored: StoredResult, sha256: str | None) -> None:
     """
     if stored.data_sha256 is None or stored.data_sha256 != sha256:
         one, other = (str(value)[:8] for value in (stored.data_sha256, sha256))
-        raise NotComparable(f"{stored.path} was measured on other data ({one} there, {other} now)")
+        raise NotComparable(f"{stored.path} was measured on other data ({one} there, {other} here)")
 
 
 def different_parts(

@@ -62,7 +62,7 @@ def paired_tests(
     found: dict[str, PairedTest | NotComparable] = {}
     for metric in paired_metrics(first, second, numbers):
         if isinstance(metric, PairedMetric):
-            found |= _tests(metric, numbers, seed)
+            found |= number_tests(metric, numbers, seed)
         else:
             found |= dict.fromkeys(*metric)
     missing = NotComparable("no metric that was kept with the examples gives it")
@@ -151,8 +151,8 @@ def _check_values(
                 )
 
 
-def _tests(
-    metric: PairedMetric, numbers: Sequence[str], seed: int
+def number_tests(
+    metric: PairedMetric, numbers: Sequence[str], seed: int = 0
 ) -> dict[str, PairedTest | NotComparable]:
     found: dict[str, PairedTest | NotComparable] = {
         name: mcnemar_test(one, other, scale)
