@@ -29,6 +29,16 @@ def _embedding_parameters(model: Any) -> int:
     return sum(table.numel() for table in tables.values())
 
 
+def frozen_share(model: torch.nn.Module) -> float:
+    """The share of the parameters, embeddings apart, that do not learn."""
+    tables = {
+        id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)
+    }
+    counted = [parameter for parameter in model.parameters() if id(parameter) not in tables]
+    frozen = sum(parameter.numel() for parameter in counted if not parameter.requires_grad)
+    return frozen / max(sum(parameter.numel() for parameter in counted), 1)
+
+
 def training_flops_per_token(
     model: Any,
     block_length: int,

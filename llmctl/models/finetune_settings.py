@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Self
+import re
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from llmctl.models.settings import ModelSettings
 from llmctl.section import Names, Section
 
 AUTO = "auto"
+EMBEDDINGS, BODY = "embeddings", "body"
+
+_BLOCKS = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+def _as_words(value: Any) -> Any:
+    """A block's number is read from YAML as a number."""
+    values = value if isinstance(value, list) else [value]
+    return [str(one) if type(one) is int else one for one in values]
+
+
+def _known_words(words: list[str]) -> list[str]:
+    for word in words:
+        found = _BLOCKS.fullmatch(word)
+        if word not in (EMBEDDINGS, BODY) and not found:
+            raise ValueError(f"{word!r} is none of {EMBEDDINGS}, {BODY}, a block or blocks (0-3)")
+        if found and found[2] and int(found[2]) < int(found[1]):
+            raise ValueError(f"{word!r} runs downwards; blocks count from 0 at the bottom")
+    return words
+
+
+FrozenParts = Annotated[
+    list[str],
+    BeforeValidator(_as_words, json_schema_input_type=str | int | list[str | int]),
+    AfterValidator(_known_words),
+]
+
+
+def blocks_named(words: list[str]) -> set[int]:
+    """
+    >>> sorted(blocks_named(["embeddings", "0-2", "5"]))
+    [0, 1, 2, 5]
+    """
+    found = [match for word in words if (match := _BLOCKS.fullmatch(word))]
+    return {
+        number for match in found for number in range(int(match[1]), int(match[2] or match[1]) + 1)
+    }
 
 
 class Lora(Section):
@@ -49,11 +87,21 @@ class FinetunedModel(ModelSettings):
     lora: Lora | None = Field(
         None, description="Train low-rank matrices beside frozen weights; none: all weights"
     )
+    freeze: FrozenParts = Field(
+        [],
+        description="Weights that do not learn: embeddings (and a head that shares their table), "
+        "blocks by number from the bottom (3, 0-3), or body: all but the task's head",
+        examples=[["embeddings", "0-3"]],
+    )
 
     @model_validator(mode="after")
-    def _lora_has_a_base(self) -> Self:
+    def _what_learns_has_a_base(self) -> Self:
+        if self.freeze and self.preset is not None:
+            raise ValueError("freeze keeps what a pretrained model has learnt: give path")
         if self.lora is not None and self.preset is not None:
             raise ValueError("lora adapts a pretrained model: give path, not preset")
+        if self.lora is not None and self.freeze:
+            raise ValueError("lora freezes all but its matrices: leave out freeze, or lora")
         if self.lora is not None and self.extend_vocabulary:
             raise ValueError("lora trains no embeddings: leave out extend_vocabulary, or lora")
         return self

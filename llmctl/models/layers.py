@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 
+from llmctl.errors import UsageError
 from llmctl.models.members import members
 
 Part = Literal["embeddings", "block", "top", "head"]
@@ -67,6 +68,20 @@ def places(model: Any) -> dict[str, Place]:
         else:
             found[name] = embeddings if before or "emb" in name.lower() else top
     return found
+
+
+def depths_of(model: Any) -> dict[str, int]:
+    """How far below the head every parameter stands, by its name.
+
+    Raises:
+        UsageError: a model without blocks, such as an LSTM.
+    """
+    if not block_stacks(model):
+        raise UsageError(
+            f"{type(model).__name__} has no blocks, which optimizer.layer_decay tells apart",
+            hint="leave optimizer.layer_decay out",
+        )
+    return {name: place.depth for name, place in places(model).items()}
 
 
 def block_stacks(model: Any) -> list[list[tuple[str, ...]]]:

@@ -14,6 +14,7 @@ from llmctl.models import build
 from llmctl.models.adapted import base_of
 from llmctl.models.families import FAMILIES
 from llmctl.models.finetuned import load_for_task
+from llmctl.models.freezing import freeze
 from llmctl.models.heads import TASK_HEADS
 from llmctl.models.layers import places
 from llmctl.models.lora import add_lora
@@ -43,6 +44,8 @@ def build_finetuned(recipe: FinetuneRecipe, inputs: FinetuneInputs) -> PreTraine
     )  # fmt: skip
     if recipe.model.lora is not None:
         add_lora(model, recipe.model.lora, inputs.head, seed=derive_seed(recipe.seed, "lora"))
+    elif recipe.model.freeze:
+        freeze(model, recipe.model.freeze)
     return model
 
 

@@ -10,7 +10,9 @@ import torch
 from transformers import PreTrainedModel
 
 from llmctl.models import build
+from llmctl.models.counting import frozen_share
 from llmctl.models.heads import wrap
+from llmctl.models.layers import depths_of
 from llmctl.pipelines.run_folder import RunRecord
 from llmctl.pipelines.stored_weights import StoredWeights, WholeWeights
 from llmctl.pipelines.training_material import Material, TrainingRecipe
@@ -77,7 +79,8 @@ def build_parts(
     if compiles if recipe.compute.compile != "auto" else record.frozen("compile", compiles):
         module.compile()
     rate = _learning_rate(recipe, model, default_rate, record)
-    optimizers = build_optimizers(recipe.optimizer, model, rate)
+    depths = depths_of(model) if recipe.optimizer.layer_decay is not None else None
+    optimizers = build_optimizers(recipe.optimizer, model, rate, depths)
     trainable = Trainable(
         processes.accelerator.prepare(module), optimizers, material.parts, processes, precision,
         recipe.compute.max_gradient_norm, recipe.seed,
@@ -94,7 +97,11 @@ def build_parts(
 
 
 def _flops_per_token(head: str, model: PreTrainedModel, batch: Batch) -> float:
-    """Operations for one token of text, by what the first training row became."""
+    """Operations for one token of text, by what the first training row became.
+
+    A matrix that is frozen, as under LoRA, needs no gradient of its own: four operations a weight,
+    not six.
+    """
     source = batch.arrays["input_ids"].shape[1]
     target, share = 0, 1.0
     if "positions" in batch.arrays:
@@ -104,6 +111,7 @@ def _flops_per_token(head: str, model: PreTrainedModel, batch: Batch) -> float:
     flops = build.training_flops_per_token(
         model, source, target_length=target, predicted_share=share
     )
+    flops *= 1 - frozen_share(model) / 3
     return flops * (source + target) / max(batch.num_tokens, 1)
 
 

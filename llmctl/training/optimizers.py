@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -26,28 +26,53 @@ def default_learning_rate(num_parameters: int) -> float:
 
 
 def build_optimizers(
-    settings: Optimizer, model: torch.nn.Module, learning_rate: float
-) -> list[torch.optim.Optimizer]:
-    """One optimizer, or two for Muon. Each group's `peak` is its rate before the schedule."""
+    settings: Optimizer, model: torch.nn.Module, learning_rate: float,
+    depths: Mapping[str, int] | None = None,
+) -> list[torch.optim.Optimizer]:  # fmt: skip
+    """One optimizer, or two for Muon. Each group's `peak` is its rate before the schedule.
+
+    Args:
+        depths: by parameter name, how far below the head a weight stands, for `layer_decay`: its
+            rate is `learning_rate` times the decay to the power of its depth.
+    """
     optimizers = _BUILDERS[type(settings)](settings, model, learning_rate)
+    if settings.layer_decay is not None and depths is not None:
+        factors = {
+            id(parameter): settings.layer_decay ** depths[name]
+            for name, parameter in model.named_parameters()
+        }
+        for optimizer in optimizers:
+            groups = [part for group in optimizer.param_groups for part in _cut(group, factors)]
+            optimizer.param_groups[:] = groups
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
     return optimizers
 
 
+def _cut(group: dict[str, Any], factors: Mapping[int, float]) -> list[dict[str, Any]]:
+    """A group cut by the rates of its weights."""
+    parts: dict[float, list[torch.nn.Parameter]] = {}
+    for parameter in group["params"]:
+        parts.setdefault(factors[id(parameter)], []).append(parameter)
+    return [
+        {**group, "params": parameters, "lr": group["lr"] * factor}
+        for factor, parameters in parts.items()
+    ]
+
+
 def set_rate_factor(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> float:
-    """Set every group's rate to its peak times `factor`; gives the first group's rate.
+    """Set every group's rate to its peak times `factor`; gives the highest.
 
     A peak of none means the optimizer sets its own rate (Adafactor's relative step).
     """
-    first: float | None = None
+    rates = []
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             if group["peak"] is not None:
                 group["lr"] = group["peak"] * factor
-                first = group["lr"] if first is None else first
-    return first if first is not None else _own_rate(optimizers)
+                rates.append(group["lr"])
+    return max(rates) if rates else _own_rate(optimizers)
 
 
 def _own_rate(optimizers: Iterable[torch.optim.Optimizer]) -> float:
@@ -118,6 +143,9 @@ def _muon(settings: Muon, model: torch.nn.Module, rate: float) -> list[torch.opt
     parameters = _parameters(model)
     hidden = [p for p in parameters if p.ndim == 2 and id(p) not in tables]
     chosen = {id(p) for p in hidden}
+    others = [p for p in parameters if id(p) not in chosen]
+    if not hidden:
+        return [_adamw_over(others, settings, rate)]
     muon = torch.optim.Muon(
         hidden,
         lr=rate,
@@ -125,7 +153,7 @@ def _muon(settings: Muon, model: torch.nn.Module, rate: float) -> list[torch.opt
         weight_decay=settings.weight_decay,
         adjust_lr_fn="match_rms_adamw",
     )
-    return [muon, _adamw_over([p for p in parameters if id(p) not in chosen], settings, rate)]
+    return [muon, _adamw_over(others, settings, rate)] if others else [muon]
 
 
 def _tables(model: torch.nn.Module) -> set[int]:

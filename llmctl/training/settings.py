@@ -10,6 +10,15 @@ from llmctl.section import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+LayerDecay = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=1,
+        description="Every layer learns at this share of the rate of the one above it, the head at "
+        "the peak (Howard & Ruder 2018, section 3.2; ELECTRA takes 0.8 to 0.9); none: all alike",
+    ),
+]
 
 
 class AdamW(Section):
@@ -26,6 +35,7 @@ class AdamW(Section):
     beta2: Share = Field(0.95, description="Decay of the running mean of squared gradients")
     epsilon: float = Field(1e-8, gt=0, description="Added to the denominator")
     weight_decay: float = Field(0.1, ge=0, description="On matrices only, not on biases and norms")
+    layer_decay: LayerDecay = None
 
 
 class SGD(Section):
@@ -36,6 +46,7 @@ class SGD(Section):
     momentum: Share = Field(0.9, description="Share of the last update that is kept")
     nesterov: bool = Field(False, description="Look ahead along the momentum")
     weight_decay: float = Field(0.0, ge=0, description="On matrices only")
+    layer_decay: LayerDecay = None
 
 
 class Adafactor(Section):
@@ -51,11 +62,14 @@ class Adafactor(Section):
     weight_decay: float = Field(0.0, ge=0, description="On matrices only")
     clip_threshold: float = Field(1.0, gt=0, description="Root mean square of an update, at most")
     warmup_init: bool = Field(False, description="Relative step starts small: 1e-6 times the step")
+    layer_decay: LayerDecay = None
 
     @model_validator(mode="after")
     def _one_rate(self) -> Self:
         if self.warmup_init and self.learning_rate is not None:
             raise ValueError("warmup_init belongs to the relative step: leave learning_rate out")
+        if self.layer_decay is not None and self.learning_rate is None:
+            raise ValueError("layer_decay scales a rate: give learning_rate, too")
         return self
 
 
@@ -74,6 +88,7 @@ class Muon(Section):
     beta1: Share = Field(0.9, description="Of the AdamW part")
     beta2: Share = Field(0.95, description="Of the AdamW part")
     epsilon: float = Field(1e-8, gt=0, description="Of the AdamW part")
+    layer_decay: LayerDecay = None
 
 
 Optimizer = Annotated[AdamW | SGD | Adafactor | Muon, Field(discriminator="name")]
