@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from llmctl.cli.options import (
@@ -23,6 +25,14 @@ def finetune(
     overrides: Overrides = None,
     num_processes: NumProcesses = None,
     fresh: FreshRun = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Runs, each with the next seed; their mean and deviation is shown.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,6 +46,7 @@ def finetune(
 
     console.configure(quiet=quiet)
     words = [*(["--json"] if json else []), *(["--quiet"] if quiet else [])]
+    words += [] if seeds is None else ["--seeds", str(seeds)]
     outcome = start_training(
         "finetune",
         recipe,
@@ -44,6 +55,7 @@ def finetune(
         num_processes=num_processes,
         fresh=fresh,
         words=words,
+        seeds=seeds,
     )
     if isinstance(outcome, int):
         raise typer.Exit(outcome)

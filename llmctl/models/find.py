@@ -11,6 +11,7 @@ from llmctl.errors import InputMissing, NetworkError, UsageError
 from llmctl.registry import nearest
 
 ModelChoice = Literal["best", "last", "model"]
+SEEDS = "seeds.json"
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.txt")
@@ -32,12 +33,18 @@ def is_run_folder(path: Path) -> bool:
     return (path / "run.json").is_file()
 
 
+def is_seeds_folder(path: Path) -> bool:
+    """A folder of `llmctl finetune --seeds`: a run for each, and a link to the best model."""
+    return (path / SEEDS).is_file()
+
+
 def find_model(name: str | Path, *, what: ModelChoice = "model") -> Path | str:
     """The folder that holds a model's config and weights, or the Hub name as it was given.
 
     A run folder stands for its final model, or while there is none for its best checkpoint, then
-    its last; `what` asks for one of them. `RUN/best`, `RUN/last`, `RUN/checkpoints/step-…` and
-    plain Hugging Face folders stand for themselves.
+    its last; `what` asks for one of them. A folder of several seeds stands for its best one's
+    model. `RUN/best`, `RUN/last`, `RUN/checkpoints/step-…` and plain Hugging Face folders stand
+    for themselves.
 
     Raises:
         InputMissing: a path that is not there, or a run folder without the model asked for.
@@ -56,7 +63,8 @@ def find_model(name: str | Path, *, what: ModelChoice = "model") -> Path | str:
             hint=f"give its folder: {path.parent}",
         )
     if path.is_dir():
-        return _in_run_folder(path, what) if is_run_folder(path) else path
+        is_run = is_run_folder(path) or is_seeds_folder(path)
+        return _in_run_folder(path, what) if is_run else path
     if _looks_local(text, path):
         raise InputMissing(f"{text} does not exist; {_expected()}", hint=_sibling_hint(path))
     if not _HUB_NAME.fullmatch(text):

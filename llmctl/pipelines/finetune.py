@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from llmctl import console
+from llmctl.errors import UsageError
+from llmctl.models.find import is_seeds_folder
 from llmctl.pipelines.checkpointing import find_start
 from llmctl.pipelines.finetune_export import export_finetuned
 from llmctl.pipelines.finetune_inputs import FinetuneInputs, prepare_finetuning
@@ -43,7 +45,15 @@ class Outcome:
 def run(
     recipe: FinetuneRecipe, folder: Path, *, fresh: bool = False, argv: Sequence[str] = ()
 ) -> Outcome:
-    """Finetune into a run folder: starts, resumes, or says that it is finished."""
+    """Finetune into a run folder: starts, resumes, or says that it is finished.
+
+    Raises:
+        UsageError: the folder holds the runs of several seeds.
+    """
+    if is_seeds_folder(folder):
+        raise UsageError(
+            f"{folder} holds the runs of several seeds", hint="--seeds N, or another -o"
+        )
 
     def work(processes: Processes, record: RunRecord) -> dict[str, Any]:
         return _finetune(recipe, folder, processes, record)

@@ -189,6 +189,10 @@ def summarize(results: dict[str, Any]) -> str:
         ["ended by", reasons[results["finished_by"]]],
         ["model", results["model"]],
     ]
+    learns = results.get("trained", {})
+    if learns.get("trained_share", 1.0) < 1.0:
+        share = f"{learns['trained']:,} ({learns['trained_share']:.2%})"
+        rows.insert(2, ["that learn", f"{share}, and the head's {learns['trained_head']:,}"])
     text = console.table(["finetuning", ""], rows)
     for name in ("validation", "test"):
         if results[name]:
