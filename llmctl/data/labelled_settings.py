@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from llmctl.data.readers import READERS
+from llmctl.registry import nearest
 from llmctl.section import Names, Section
 
 Policy = Literal["refuse", "drop", "mend", "keep"]
 
-FORMATS = tuple(name for name in READERS if name not in ("datasets", "stdin", "documents"))
+PARALLEL = "parallel"
+"""Several files that are one table: line i of each makes row i."""
+FORMATS = (
+    *(name for name in READERS if name not in ("datasets", "stdin", "documents")),
+    PARALLEL,
+)
 
 
 class LabelledData(Section):
@@ -23,8 +29,8 @@ class LabelledData(Section):
     test: Names = Field([], description="Rows that are measured once, at the end")
     format: str | None = Field(
         None,
-        description=f"Format of all files: {', '.join(FORMATS)}; none: by their endings, and tsv "
-        "(or the task's own) for others",
+        description=f"Format of all files: {', '.join(FORMATS)} (line-aligned files of sources and "
+        "of targets); none: by their endings, and tsv (or the task's own) for others",
     )
     encoding: str = Field("utf-8", min_length=1, description="Encoding of text files")
     validation_fraction: float = Field(
@@ -52,3 +58,15 @@ class LabelledData(Section):
         description="What to do about a kind of problem in the rows' content: refuse, drop the "
         "rows, mend them where the task can, or keep them; kinds not named: the task's usual",
     )
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in FORMATS:
+            close = nearest(value, list(FORMATS))
+            raise ValueError(
+                f"no format is called {value!r}; "
+                + (f"did you mean {close!r}? " if close else "")
+                + f"choose one of {', '.join(FORMATS)}"
+            )
+        return value

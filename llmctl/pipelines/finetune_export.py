@@ -54,8 +54,7 @@ def export_finetuned(
                 parts.weights.save(temporary)
             else:
                 save_model(model, temporary)
-            positions = maximum_row(model.config.to_dict())
-            save_tokenizer(inputs.tokenizer, temporary, max_length=positions)
+            _save_words(temporary, inputs, maximum_row(model.config.to_dict()))
             files.write_json(temporary / TASK_FILE, inputs.task.model_dump(mode="json"))
             files.write_text(temporary / "README.md", _card(recipe, inputs, parts, step, state))
             files.remove_folder(target)
@@ -65,6 +64,20 @@ def export_finetuned(
 
     parts.trainable.processes.on_main(export)
     return target
+
+
+def _save_words(folder: Path, inputs: FinetuneInputs, positions: int | None) -> None:
+    """The tokenizer, with the chat template that was learnt, and where written answers end."""
+    tokenizer, task = inputs.tokenizer, inputs.task
+    template = task.template_to_save(tokenizer)
+    if template is not None:
+        tokenizer.chat_template = template
+    save_tokenizer(tokenizer, folder, max_length=positions)
+    generation = folder / "generation_config.json"
+    if task.generates and generation.is_file():
+        ends = task.end_ids(tokenizer)
+        settings = files.read_json(generation)
+        files.write_json(generation, settings | {"eos_token_id": ends if ends[1:] else ends[0]})
 
 
 def _check(folder: Path, parts: Parts, inputs: FinetuneInputs) -> None:

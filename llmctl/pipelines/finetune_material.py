@@ -14,7 +14,8 @@ from llmctl.metrics import number_called
 from llmctl.pipelines.finetune_inputs import FinetuneInputs, Part
 from llmctl.pipelines.training_material import Material
 from llmctl.recipe.finetune import FinetuneRecipe
-from llmctl.tasks.base import Arrays, Batch, Feature, Task, make_batch
+from llmctl.tasks.base import Arrays, Feature, Task
+from llmctl.tasks.batches import Batch, make_batch
 from llmctl.training.batches import Int64Array, MakeBatch
 from llmctl.training.parts import LossParts
 from llmctl.training.validation import Outputs

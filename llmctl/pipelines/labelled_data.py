@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from llmctl import console
 from llmctl.data.inputs import InputFile, find_inputs
-from llmctl.data.labelled_settings import LabelledData
+from llmctl.data.labelled_settings import PARALLEL, LabelledData
 from llmctl.data.opening import check_encoding
+from llmctl.data.read_parallel import find_parallel, read_parallel
 from llmctl.data.read_report import FileCounts, ReadReport
 from llmctl.data.readers import READERS
-from llmctl.data.rows import BadRow, Row, RowError
+from llmctl.data.rows import BadRow, Row, RowError, Rows
 from llmctl.data.settings import ReadingSettings
 from llmctl.data.splitting import text_validates
 from llmctl.errors import DataError
@@ -82,10 +83,9 @@ def read_examples(
         max_bad_fraction=data.max_bad_fraction,
     )  # fmt: skip
     examples: list[Example] = []
-    for found in find_inputs(names, split=split):
-        file = _with_format(found, task, data.format)
+    for file, rows in _tables(task, names, data.format, settings, report, split):
         counts = report.begin(file.path)
-        for row in READERS.get(file.format)(file, settings, report.on_bytes):
+        for row in rows:
             _take(task, file, row, counts, report, examples, labelled)
             report.check_early(settings)
         assert counts.is_conserved, f"rows of {file.path} are unaccounted for: {counts}"
@@ -94,6 +94,20 @@ def read_examples(
     if not examples:
         raise DataError(f"{', '.join(names[:3])}: no row can be used; at least one is needed")
     return examples
+
+
+def _tables(
+    task: Task, names: Sequence[str], named: str | None, settings: ReadingSettings,
+    report: ReadReport, split: str,
+) -> Iterator[tuple[InputFile, Rows]]:  # fmt: skip
+    """Every table and its rows: each file is one, but parallel files are one together."""
+    if named == PARALLEL:
+        files = find_parallel(names)
+        yield files[0], read_parallel(files, settings, report.on_bytes)
+        return
+    for found in find_inputs(names, split=split):
+        file = _with_format(found, task, named)
+        yield file, READERS.get(file.format)(file, settings, report.on_bytes)
 
 
 def _take(

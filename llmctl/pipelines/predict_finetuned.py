@@ -25,7 +25,8 @@ from llmctl.pipelines.predict_tasks import (
     Reading,
 )
 from llmctl.section import Section
-from llmctl.tasks.base import Arrays, Example, Feature, RowRefused, Task, make_batch
+from llmctl.tasks.base import Arrays, Example, Feature, RowRefused, Task
+from llmctl.tasks.batches import make_batch
 
 
 class FinetunedSettings(Section):

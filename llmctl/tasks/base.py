@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from llmctl.metrics.base import Measured
 from llmctl.section import Section
 from llmctl.tasks.model_traits import ModelTraits
-from llmctl.tasks.stacking import stacked
 
 if TYPE_CHECKING:
     import torch
@@ -106,15 +104,6 @@ class Encoded:
     truncated: int = 0
     without_targets: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one forward pass reads; see `llmctl.training.batches.Batch`."""
-
-    arrays: Arrays
-    num_targets: tuple[int, ...]
-    num_tokens: int
 
 
 @dataclass(frozen=True)
@@ -259,6 +248,14 @@ class Task(Section):
         """What a generated text says: `prediction`, and more."""
         return {"prediction": text}
 
+    def end_ids(self, tokenizer: Any) -> list[int]:
+        """The tokens at which a written answer ends."""
+        raise NotImplementedError
+
+    def template_to_save(self, tokenizer: Any) -> str | None:  # noqa: ARG002
+        """The chat template that the model has learnt; None where the tokenizer has it already."""
+        return None
+
     def measure(
         self, examples: Sequence[Example], predictions: Sequence[Mapping[str, Any]]
     ) -> list[Measured]:
@@ -268,30 +265,3 @@ class Task(Section):
     def baseline(self, train: Sequence[Example], examples: Sequence[Example]) -> Baseline | None:  # noqa: ARG002
         """What a guesser answers that has only seen the training answers."""
         return None
-
-
-def make_batch(
-    features: Sequence[Feature], padding: Mapping[str, int], fixed: frozenset[str] = frozenset()
-) -> Batch:
-    """Features of any lengths → one batch, padded on the right to the longest.
-
-    `attention_mask` [B, L] (1 where there is a token) is made from the lengths: padding is told by
-    position, never by id.
-
-    >>> short = Feature((0,), {"input_ids": np.array([5, 6]), "labels": np.array(1)})
-    >>> long = Feature((1,), {"input_ids": np.array([5, 7, 6]), "labels": np.array(0)})
-    >>> batch = make_batch([short, long], {"input_ids": 0})
-    >>> batch.arrays["input_ids"].tolist(), batch.arrays["labels"].tolist()
-    ([[5, 6, 0], [5, 7, 6]], [1, 0])
-    >>> batch.arrays["attention_mask"].tolist(), batch.num_tokens
-    ([[1, 1, 0], [1, 1, 1]], 5)
-    """
-    arrays = {
-        name: stacked([f.arrays[name] for f in features], padding.get(name, 0), name in fixed)
-        for name in features[0].arrays
-    }
-    if "attention_mask" not in arrays:
-        ones = [np.ones(f.arrays["input_ids"].shape, dtype=np.int64) for f in features]
-        arrays["attention_mask"] = stacked(ones, 0, fixed=False)
-    targets = tuple(sum(c) for c in zip(*(f.num_targets for f in features), strict=True))
-    return Batch(arrays, targets, int(arrays["attention_mask"].sum()))

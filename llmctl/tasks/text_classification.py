@@ -5,8 +5,7 @@ A linear layer on the first token's representation (Devlin et al. 2019, section 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,31 +13,30 @@ from pydantic import Field, model_validator
 
 from llmctl.errors import DataError
 from llmctl.metrics.base import Measured
-from llmctl.registry import nearest
 from llmctl.section import Names
-from llmctl.tasks.base import Arrays, Baseline, Encoded, Example, Feature, Problem, RowRefused, Task
+from llmctl.tasks.base import Arrays, Baseline, Encoded, Example, Feature, Problem, Task
 from llmctl.tasks.columns import number_in, text_in
 from llmctl.tasks.encoding import encode_texts
+from llmctl.tasks.text_labels import (
+    Kind,
+    LabelledText,
+    in_order,
+    kind_of_labels,
+    label_problems,
+    label_weights,
+    labels_of,
+    word_of,
+)
 
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal["single", "multi", "regression"]
 _MODEL_KINDS = {
     "single": "single_label_classification",
     "multi": "multi_label_classification",
     "regression": "regression",
 }
 _MOST_CLASSES_OF_NUMBERS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledText:
-    """A text, perhaps a second one, and its label: a word, several words or a number."""
-
-    text: str
-    pair: str | None
-    label: str | tuple[str, ...] | float | None
 
 
 class TextClassification(Task):
@@ -116,15 +114,15 @@ class TextClassification(Task):
         if isinstance(value, str) and self.separator is not None:
             value = [part.strip() for part in value.split(self.separator) if part.strip()]
         if isinstance(value, list) and self.kind != "single":
-            return tuple(sorted({_word(part, self.label) for part in value}))
-        word = _word(value, self.label)
+            return tuple(sorted({word_of(part, self.label) for part in value}))
+        word = word_of(value, self.label)
         return (word,) if self.kind == "multi" else word
 
     def settle(self, examples: Sequence[Example]) -> Self:
-        kind = self.kind or _kind_of(examples)
+        kind = self.kind or kind_of_labels(examples)
         if kind == "regression":
             return self.model_copy(update={"kind": kind})
-        labels = self.labels or _in_order({label for one in examples for label in _labels(one)})
+        labels = self.labels or in_order({label for one in examples for label in labels_of(one)})
         if len(labels) < (1 if kind == "multi" else 2):
             raise DataError(
                 f"column {self.label!r} of the training data holds {len(labels)} label"
@@ -133,40 +131,12 @@ class TextClassification(Task):
                 hint="task.label=COLUMN names another column",
             )
         settled = self.model_copy(update={"kind": kind, "labels": labels})
-        return settled.model_copy(update={"weights": settled._weights(examples)})
-
-    def _weights(self, examples: Sequence[Example]) -> list[float] | None:
-        """A weight for each label; `balanced` is rows / (labels × rows of the label)."""
-        assert self.labels is not None
-        if self.class_weights is None:
-            return None
-        if isinstance(self.class_weights, dict):
-            unknown = sorted(set(self.class_weights) - set(self.labels))
-            if unknown:
-                raise DataError(
-                    f"task.class_weights names {unknown[0]!r}, which is no label",
-                    hint=f"labels are {', '.join(self.labels)}",
-                )
-            return [self.class_weights.get(label, 1.0) for label in self.labels]
-        counts = [sum(label in _labels(one) for one in examples) for label in self.labels]
-        return [len(examples) / (len(counts) * count) if count else 0.0 for count in counts]
+        return settled.model_copy(
+            update={"weights": label_weights(self.class_weights, labels, examples)}
+        )
 
     def problems(self, examples: Sequence[Example]) -> Iterator[Problem]:
-        if self.labels is None:
-            return
-        known = set(self.labels)
-        seen: set[str] = set()
-        for number, example in enumerate(examples):
-            labels = _labels(example)
-            seen.update(labels)
-            for label in labels:
-                if label not in known:
-                    close = nearest(label, self.labels)
-                    meant = f"; did you mean {close!r}?" if close else ""
-                    yield Problem("unknown_label", number, f"label {label!r} is unknown{meant}")
-        for label in self.labels:
-            if label not in seen:
-                yield Problem("empty_class", None, f"no row has the label {label!r}")
+        return label_problems(self.labels or [], examples)
 
     def identity(self, example: Example) -> str:
         content: LabelledText = example.content
@@ -284,49 +254,9 @@ class TextClassification(Task):
             mean = float(np.mean([one.content.label for one in train]))
             return Baseline("mean", "the mean of the training rows", [mean] * len(examples))
         assert self.labels is not None
-        counts = [sum(label in _labels(one) for one in train) for label in self.labels]
+        counts = [sum(label in labels_of(one) for one in train) for label in self.labels]
         best = self.labels[int(np.argmax(counts))]
         answer: Any = [best] if self.kind == "multi" else best
         return Baseline(
             "most frequent", "the most frequent training label", [answer] * len(examples)
         )
-
-
-def _word(value: Any, column: str) -> str:
-    """A label as a text: numbers and truth values as they are written."""
-    if isinstance(value, str):
-        value = value.strip()
-        if value:
-            return str(value)
-    elif isinstance(value, bool | int):
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    elif isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    elif isinstance(value, float):
-        return repr(value)
-    raise RowRefused(f"column {column!r} holds no label")
-
-
-def _labels(example: Example) -> Iterable[str]:
-    label = example.content.label
-    if label is None:
-        return ()
-    return label if isinstance(label, tuple) else (str(label),)
-
-
-def _kind_of(examples: Sequence[Example]) -> Kind:
-    several = any(isinstance(one.content.label, tuple) for one in examples)
-    return "multi" if several else "single"
-
-
-def _in_order(labels: Iterable[str]) -> list[str]:
-    """Numbers by size, words by their letters.
-
-    >>> _in_order({"10", "9"}), _in_order({"b", "a"})
-    (['9', '10'], ['a', 'b'])
-    """
-    found = sorted(labels)
-    try:
-        return sorted(found, key=float)
-    except ValueError:
-        return found

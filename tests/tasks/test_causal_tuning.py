@@ -14,7 +14,8 @@ from chat_fakes import chat_tokenizer, plain_tokenizer, sentencepiece_tokenizer,
 from llmctl.errors import UsageError
 from llmctl.models.heads import wrap
 from llmctl.tasks import TASKS
-from llmctl.tasks.base import Example, Feature, RowRefused, make_batch
+from llmctl.tasks.base import Example, Feature, RowRefused
+from llmctl.tasks.batches import make_batch
 from llmctl.tasks.causal_tuning import CausalTuning
 from llmctl.tasks.model_traits import ModelTraits
 from llmctl.tasks.token_losses import answer_perplexity

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import (
+from task_models import (
     batch_of,
     byte_pairs,
     examples_of,
@@ -18,7 +18,8 @@ from small_models import (
     word_pieces,
 )
 
-from llmctl.tasks.base import RowRefused, make_batch
+from llmctl.tasks.base import RowRefused
+from llmctl.tasks.batches import make_batch
 from llmctl.tasks.multiple_choice import MultipleChoice, _texts_of
 
 SWAG = {

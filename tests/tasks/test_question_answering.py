@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import (
+from task_models import (
     HAN,
     WORDS,
     batch_of,

@@ -14,7 +14,8 @@ from encoder_decoders import make_encoder_decoder
 from llmctl.errors import UsageError
 from llmctl.models.heads import wrap
 from llmctl.tasks import TASKS
-from llmctl.tasks.base import Example, Feature, RowRefused, make_batch
+from llmctl.tasks.base import Example, Feature, RowRefused
+from llmctl.tasks.batches import make_batch
 from llmctl.tasks.model_traits import ModelTraits
 from llmctl.tasks.sequence_to_sequence import SequenceToSequence, TextPair
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from llmctl.tasks.base import Arrays, Encoded, Example, Task, make_batch
+from llmctl.tasks.base import Arrays, Encoded, Example, Task
+from llmctl.tasks.batches import make_batch
 
 WORDS = [
     "in", "oslo", "ber", "##lin", "new", "york", "john", "smith", "lives", "the", "river", "flows",
