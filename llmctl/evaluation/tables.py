@@ -55,7 +55,7 @@ def notes_of(result: EvaluationResult) -> list[str]:
         if metric.value is None:
             reasons.setdefault(metric.null_reason or "it is not finite", []).append(metric.name)
     without = [f"no value for {', '.join(names)}: {why}" for why, names in reasons.items()]
-    return [*without, *result.outcome.notes]
+    return [*without, *_shared_level(result.gates), *result.outcome.notes]
 
 
 def signatures_of(result: EvaluationResult) -> list[str]:
@@ -72,6 +72,17 @@ def interval_text(interval: tuple[float, float] | None) -> str:
     if interval is None:
         return "-"
     return " to ".join(console.number(bound) for bound in interval)
+
+
+def _shared_level(gates: Sequence[GateResult]) -> list[str]:
+    """Why a p below the level may not be significant: there are several gates."""
+    levels = [held.evidence["level"] for held in gates if "level" in held.evidence]
+    if len(levels) < 2:
+        return []
+    return [
+        f"{len(levels)} gates share the chance of failing by chance (Holm): of their p, the "
+        f"smallest must be at most {console.number(levels[0])}"
+    ]
 
 
 def _drop_table(held: Sequence[GateResult]) -> Table:

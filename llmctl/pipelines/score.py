@@ -149,7 +149,7 @@ def _options(words: Sequence[str], metrics: Sequence[str]) -> dict[str, dict[str
             raise UsageError(
                 f"option {word!r}: the name of a metric that is measured, a dot, the option, = and "
                 f"its value were expected; measured are {', '.join(metrics)}",
-                hint=f"--option {close}.{keys[-1] if keys else 'NAME'}={override.value}",
+                hint=f"--option {close}.{override.keys[-1]}={word.partition('=')[2]}",
             )
         found.setdefault(metric, {})[keys[0]] = override.value
     return found
