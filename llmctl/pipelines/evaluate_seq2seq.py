@@ -13,6 +13,7 @@ from llmctl import console
 from llmctl.errors import DataError, UsageError
 from llmctl.evaluation.likelihood import Likelihoods
 from llmctl.evaluation.outcome import Outcome
+from llmctl.evaluation.perplexity import likelihood_examples
 from llmctl.evaluation.seq2seq_likelihood import (
     SEQ2SEQ_METRICS,
     Pair,
@@ -95,6 +96,10 @@ def evaluate_seq2seq(request: EvaluationRequest) -> Outcome:
         model=describe_model(model, request.model, folder, positions),
         tokenizer=describe_tokenizer(tokenizer_name, vocabulary),
         data=text.description,
+        examples=None if likelihoods.non_finite else likelihood_examples(
+            likelihoods, finder.target_bytes if read else None,
+            finder.target_characters if read else None,
+        ),
         resolved={"max_length": longest, "device": str(model.device)},
     )  # fmt: skip
 

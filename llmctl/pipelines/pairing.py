@@ -21,6 +21,7 @@ from llmctl.evaluation.stored import same_number
 from llmctl.metrics import METRICS
 from llmctl.metrics.base import Measured
 from llmctl.metrics.hf_user_module import is_user_module
+from llmctl.tasks import TASKS
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -48,11 +49,13 @@ class PairedMetric:
         numbers: the names of the M numbers.
         rates: for shares of right answers their scale, and 1 for each right answer of the first
             system and of the second.
+        not_tested: why its examples cannot be exchanged; empty where they can.
     """
 
     numbers: tuple[str, ...]
     pairs: Pairs
     rates: Mapping[str, tuple[float, Any, Any]]
+    not_tested: str = ""
 
 
 def paired_tests(
@@ -78,25 +81,37 @@ def paired_metrics(
         if not wanted:
             continue
         try:
-            metric = _paired(name, how, first, second)
-            _check_values(metric, wanted, first, second)
-            yield metric
+            found = _paired(name, how, first, second)
         except NotComparable as reason:
             yield wanted, reason
+            continue
+        for metric in found:
+            given = [number for number in metric.numbers if number in wanted]
+            why = metric.not_tested or _changed_values(metric, given, first, second)
+            if why:
+                yield given, NotComparable(why)
+            else:
+                yield metric
 
 
-def _paired(name: str, how: Mapping[str, Any], first: System, second: System) -> PairedMetric:
+def _paired(name: str, how: Mapping[str, Any], first: System, second: System) -> list[PairedMetric]:
     """
     Raises:
-        NotComparable: the examples differ, or the metric does not allow it.
+        NotComparable: the examples differ, or they cannot be measured again.
     """
     if len(first.rows) != len(second.rows):
         raise NotComparable(f"there were {len(first.rows):,} examples, now {len(second.rows):,}")
     if name == LIKELIHOOD:
-        return PairedMetric(LIKELIHOOD_NUMBERS, likelihood_pairs(first.rows, second.rows, how), {})
+        pairs = likelihood_pairs(first.rows, second.rows, how)
+        return [PairedMetric(LIKELIHOOD_NUMBERS, pairs, {})]
+    if name in TASKS:
+        from llmctl.pipelines.task_pairs import measured_again
+
+        rows = [*first.rows, *second.rows]
+        return [_halves(one) for one in measured_again(how["settings"], rows)]
     if is_user_module(name) or name not in METRICS:
         raise NotComparable("a module of one's own scores all examples at once")
-    return _together(_measure(name, how, first, second), len(first.rows))
+    return [_halves(_measure(name, how, first, second))]
 
 
 def _measure(name: str, how: Mapping[str, Any], first: System, second: System) -> Measured:
@@ -117,10 +132,10 @@ def _measure(name: str, how: Mapping[str, Any], first: System, second: System) -
     return entry.measure(said, wanted[0] + wanted[1], settings)
 
 
-def _together(measured: Measured, count: int) -> PairedMetric:
-    if measured.not_resampled:
-        raise NotComparable(f"it cannot be tested on pairs: {measured.not_resampled}")
-    statistics = measured.statistics
+def _halves(measured: Measured) -> PairedMetric:
+    """Two systems that were measured together; a task may have left rows out on both sides."""
+    why = measured.not_resampled
+    statistics, count = measured.statistics, len(measured.statistics) // 2
     high = {number.name: number.high for number in measured.numbers}
     rates = {
         name: (high[name] if math.isfinite(high[name]) else 1.0, right[:count], right[count:])
@@ -130,25 +145,24 @@ def _together(measured: Measured, count: int) -> PairedMetric:
         tuple(number.name for number in measured.numbers),
         Pairs(statistics[:count], statistics[count:], measured.from_sums, measured.from_rows),
         rates,
+        f"it cannot be tested on pairs: {why}" if why else "",
     )
 
 
-def _check_values(
+def _changed_values(
     metric: PairedMetric, wanted: Sequence[str], first: System, second: System
-) -> None:
-    """
-    Raises:
-        NotComparable: the kept examples do not give the stored numbers: one of them was changed.
-    """
+) -> str:
+    """Why the kept examples are not those of the stored numbers; empty where they are."""
     for system, rows in ((first, metric.pairs.first), (second, metric.pairs.second)):
         found = dict(zip(metric.numbers, np.atleast_1d(metric.pairs.of(rows)), strict=True))
         for name in wanted:
             stored = system.values.get(name)
             if stored is not None and not same_number(stored, float(found[name])):
-                raise NotComparable(
+                return (
                     f"the examples of {system.name} give {float(found[name])!r}, but {stored!r} "
                     "is written: one of them was changed"
                 )
+    return ""
 
 
 def number_tests(

@@ -247,6 +247,7 @@ def test_scoring_loads_no_model_library() -> None:
         "'--metric', 'exact_match', '--max-drop', 'bleu=1', '--significant', '0.1']\n"
         "assert run([*words, '--update-baseline']) == 0\n"
         "assert run(words) == 0\n"
+        "assert run(['compare', str(folder / 'out'), str(folder / 'b.json')]) == 0\n"
         "heavy = {'torch', 'transformers', 'datasets', 'evaluate', 'accelerate', 'tokenizers'}\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
     )
