@@ -121,11 +121,6 @@ def _unknown_target(model: PreTrainedModel, word: str, inside: Sequence[str]) ->
     )
 
 
-def has_lora(model: torch.nn.Module) -> bool:
-    """Whether `add_lora` was here."""
-    return hasattr(model, "peft_config")
-
-
 def save_adapter(model: PreTrainedModel, folder: Path, base: Base) -> None:
     """Write the matrices, the head, and what they belong to: a folder that peft loads, too."""
     config = model.peft_config[_NAME]

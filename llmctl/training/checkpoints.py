@@ -1,7 +1,8 @@
 """Checkpoints that are whole or absent: temporary folder → fsync → manifest → rename → prune.
 
     checkpoints/step-00000100/
-        model.safetensors      weights, a plain file that transformers reads
+        model.safetensors      weights, a plain file that transformers reads; of LoRA the files of
+                               an adapter (`llmctl.models.adapter_files`)
         config.json            the model's configuration
         optimizer.safetensors  optimizer tensors, named `PARAMETER::KEY`
         state.json             TrainState and the optimizer's plain numbers

@@ -76,9 +76,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 def test_micro_batches_of_any_size_give_the_same_losses(
     straight: Path, tmp_path: Path, case: TaskCase
 ) -> None:
+    """With activations that are computed again on the way back, too."""
     recipe = write_recipe(straight.parent / "recipes", case)
+    words = ("batch.micro_batch_size=3", "compute.gradient_checkpointing=true")
 
-    finetune(recipe, tmp_path / "run", *LORA, "batch.micro_batch_size=3")
+    finetune(recipe, tmp_path / "run", *LORA, *words)
 
     assert losses(tmp_path / "run")[:3] == pytest.approx(losses(straight)[:3], rel=1e-5)
     assert losses(tmp_path / "run") == pytest.approx(losses(straight), rel=1e-4)
@@ -165,3 +167,45 @@ def test_lora_learns_at_ten_times_the_usual_rate(tmp_path: Path) -> None:
         finetune(recipe, run, *words, "optimizer={name: adamw}", "budget.steps=1")
         found = files.read_json(run / "run.json")["auto"]["learning_rate"]
         assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "shape", "trained", "body"),
+    [
+        (
+            "bert", "SequenceClassification",  # all-MiniLM-L6
+            {"vocab_size": 30522, "hidden_size": 384, "num_hidden_layers": 6,
+             "num_attention_heads": 12, "intermediate_size": 1536},
+            6 * 8 * (4 * (384 + 384) + 2 * (384 + 1536)), 22_565_376,
+        ),
+        (
+            "llama", "CausalLM",  # SmolLM2-135M
+            {"vocab_size": 49152, "hidden_size": 576, "num_hidden_layers": 30,
+             "num_attention_heads": 9, "num_key_value_heads": 3, "intermediate_size": 1536,
+             "tie_word_embeddings": True},
+            30 * 8 * (2 * (576 + 576) + 2 * (576 + 192) + 3 * (576 + 1536)), 134_515_008,
+        ),
+    ],
+)  # fmt: skip
+def test_less_than_two_percent_of_a_real_model_learns(
+    kind: str, head: str, shape: dict[str, Any], trained: int, body: int
+) -> None:
+    """Rank 8 beside every linear layer of a block; the bodies' sizes are those that are published
+    (MiniLM's without its pooler, which counts as head)."""
+    import transformers
+
+    from llmctl.models.finetune_settings import Lora
+    from llmctl.models.lora import add_lora
+    from llmctl.pipelines.finetune_model import describe_trained
+
+    words = {"SequenceClassification": "sequence-classification", "CausalLM": "causal"}
+    with torch.device("meta"):
+        config = transformers.AutoConfig.for_model(kind, **shape)
+        model = getattr(transformers, f"AutoModelFor{head}").from_config(config)
+        add_lora(model, Lora(), words[head], seed=1)
+
+    found = describe_trained(model)
+
+    assert found["trained"] == trained
+    assert found["trained_share"] == pytest.approx(trained / body)
+    assert found["trained_share"] < 0.02
