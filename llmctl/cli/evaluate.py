@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from llmctl.cli.data import Encoding, MaxBad, TextColumn, TextUnit
-from llmctl.cli.gates import Baseline, Gates, MaxDrop, Significant, UpdateBaseline
+from llmctl.cli.gates import (
+    Baseline,
+    Gates,
+    GatesFile,
+    MaxDrop,
+    Significant,
+    UpdateBaseline,
+)
 from llmctl.cli.options import Json, OptionalOutputFolder, Quiet
 
 EPILOG = "Example: llmctl eval runs/a --data test.txt --gate 'perplexity<=40' -o reports/a"
@@ -27,8 +34,8 @@ Task = Annotated[
     typer.Option(
         help="What to measure: perplexity (causal models); masked-lm, pseudo-perplexity (models "
         "that fill masks); seq2seq-perplexity (of targets, given sources); objective (what a run "
-        "was pretrained for); next-sentence, sentence-order, replaced-token (one part of it). "
-        "Default: what fits the model."
+        "was pretrained for); next-sentence, sentence-order, replaced-token (one part of it); what "
+        "a model was finetuned for, such as text-classification. Default: what fits the model."
     ),
 ]
 Window = Annotated[
@@ -104,6 +111,7 @@ Split = Annotated[str, typer.Option(help="The part to read of prepared folders a
 
 def evaluate(
     model: Model, more_data: MoreData = None, data: Data = None, gate: Gates = None,
+    gates: GatesFile = None,
     baseline: Baseline = None, max_drop: MaxDrop = None, significant: Significant = None,
     update_baseline: UpdateBaseline = False,
     output: OptionalOutputFolder = None, task: Task = None, window: Window = None,
@@ -124,7 +132,7 @@ def evaluate(
     """
     from llmctl import console
     from llmctl.pipelines import evaluate as pipeline
-    from llmctl.pipelines.judging import GateWords
+    from llmctl.pipelines.judging import GateWords, with_recipe
     from llmctl.pipelines.reports_folder import end
 
     console.configure(quiet=quiet)
@@ -147,7 +155,7 @@ def evaluate(
     words = GateWords(
         tuple(gate or ()), baseline, tuple(max_drop or ()), significant, update_baseline
     )
-    result, judge = pipeline.evaluate(request, words, output)
+    result, judge = pipeline.evaluate(request, with_recipe(words, gates), output)
     end(result, judge, output, json=json)
     if result.error is not None:
         raise result.error

@@ -10,6 +10,12 @@ import typer
 Gates = Annotated[
     list[str] | None, typer.Option(help="A condition such as 'bleu>=30'; may be repeated.")
 ]
+GatesFile = Annotated[
+    str | None,
+    typer.Option(
+        "--gates", help="A recipe file (command: gates) of such conditions.", show_default=False
+    ),
+]
 Baseline = Annotated[
     Path | None,
     typer.Option(

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from llmctl.cli.data import Encoding
-from llmctl.cli.gates import Baseline, Gates, MaxDrop, Significant, UpdateBaseline
+from llmctl.cli.gates import (
+    Baseline,
+    Gates,
+    GatesFile,
+    MaxDrop,
+    Significant,
+    UpdateBaseline,
+)
 from llmctl.cli.options import Json, OptionalOutputFolder, Quiet
 
 EPILOG = (
@@ -58,6 +65,7 @@ ReferenceColumn = Annotated[
 def score(
     predictions: Predictions, references: References = None, metric: Metrics = None,
     option: Options = None, language: Language = None, gate: Gates = None,
+    gates: GatesFile = None,
     baseline: Baseline = None, max_drop: MaxDrop = None, significant: Significant = None,
     update_baseline: UpdateBaseline = False, output: OptionalOutputFolder = None,
     prediction_column: PredictionColumn = "prediction", reference_column: ReferenceColumn = None,
@@ -69,11 +77,14 @@ def score(
     """
     from llmctl import console
     from llmctl.pipelines import score as pipeline
-    from llmctl.pipelines.judging import GateWords
+    from llmctl.pipelines.judging import GateWords, with_recipe
     from llmctl.pipelines.reports_folder import end
     from llmctl.pipelines.score_rows import Columns
 
     console.configure(quiet=quiet)
+    words = GateWords(
+        tuple(gate or ()), baseline, tuple(max_drop or ()), significant, update_baseline
+    )
     request = pipeline.ScoreRequest(
         predictions=predictions,
         references=references or [],
@@ -82,9 +93,7 @@ def score(
         language=language,
         columns=Columns(prediction_column, reference_column),
         encoding=encoding,
-        gates=GateWords(
-            tuple(gate or ()), baseline, tuple(max_drop or ()), significant, update_baseline
-        ),
+        gates=with_recipe(words, gates),
     )
     result, judge = pipeline.score(request, output)
     end(result, judge, output, json=json)

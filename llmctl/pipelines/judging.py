@@ -61,6 +61,29 @@ class Judge:
     updates: bool = False
 
 
+def with_recipe(words: GateWords, name: str | None) -> GateWords:
+    """The gates of a recipe file and those that were typed; what was typed counts where both say
+    something of one number.
+
+    Raises:
+        InputMissing, RecipeError: the file is not there, or holds something else.
+    """
+    if name is None:
+        return words
+    from llmctl.recipe.gates import GatesRecipe
+    from llmctl.recipe.load import load_recipe
+
+    recipe = load_recipe(name, recipe_class=GatesRecipe)
+    typed = {word.partition("=")[0].strip() for word in words.max_drop}
+    drops = [f"{key}={most}" for key, most in recipe.max_drop.items() if key not in typed]
+    baseline = words.baseline or (Path(recipe.baseline) if recipe.baseline else None)
+    level = recipe.significant if words.significant is None else words.significant
+    return GateWords(
+        (*recipe.gates, *words.gates), baseline, (*drops, *words.max_drop), level,
+        words.update_baseline,
+    )  # fmt: skip
+
+
 def read_gates(words: GateWords, known: Sequence[str], output: Path | None = None) -> Judge:
     """
     Args:

@@ -70,5 +70,9 @@ class PretrainRecipe(Section):
 
 RECIPES: Registry[type[Section]] = Registry(
     "recipe command",
-    {"pretrain": PretrainRecipe, "finetune": "llmctl.recipe.finetune:FinetuneRecipe"},
+    {
+        "pretrain": PretrainRecipe,
+        "finetune": "llmctl.recipe.finetune:FinetuneRecipe",
+        "gates": "llmctl.recipe.gates:GatesRecipe",
+    },
 )
