@@ -53,11 +53,13 @@ class SequenceLogits(TaskLogits):
 
 
 def _prepared(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """What the model is called with. Our attention takes masks of four dimensions only."""
+    """What the model is called with. Our attention takes masks of four dimensions only, and a model
+    that chooses between answers would flatten these."""
     prepared: dict[str, Any] = dict(inputs)
     mask = prepared.get("attention_mask")
     if mask is not None and model.config._attn_implementation == attention.NAME:
-        prepared["attention_mask"] = mask.flatten(0, -2)[:, None, None, :].bool()
+        assert mask.dim() == 2, "rows of choices need transformers' own attention"
+        prepared["attention_mask"] = mask[:, None, None, :].bool()
     family = FAMILIES.get(model.config.model_type)
     if family is not None and family.positions_after_padding:
         ids = prepared["input_ids"]

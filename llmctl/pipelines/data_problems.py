@@ -54,13 +54,8 @@ def settle_problems(
     settled: dict[str, list[Example]] = {}
     for part in ("train", "validation", "test"):
         own: list[Example] = getattr(examples, part)
-        if not own:
-            settled[part] = own
-            continue
-        problems = [_with_policy(part, p, own, policies) for p in task.problems(own)]
-        problems = [problem for problem in problems if _counts(problem)]
+        settled[part], problems = _settled(task, part, own, policies)
         found += problems
-        settled[part] = _applied(own, problems)
     found += _overlaps(task, settled, policies)
     settled["train"] = _applied(settled["train"], [f for f in found if f.problem.kind == _OVERLAP])
     _report(found, listing)
@@ -69,6 +64,27 @@ def settle_problems(
             "no training row is left after problems were dropped", hint=f"see {listing}"
         )
     return Examples(**settled)
+
+
+def settle_measured(task: Task, examples: list[Example]) -> list[Example]:
+    """The same for rows that are only measured, by the usual policies.
+
+    Raises:
+        DataError: a problem whose policy is to refuse.
+    """
+    settled, found = _settled(task, "test", examples, {})
+    _report(found, None)
+    return settled
+
+
+def _settled(
+    task: Task, part: str, examples: list[Example], policies: Mapping[str, Policy]
+) -> tuple[list[Example], list[Found]]:
+    if not examples:
+        return examples, []
+    found = [_with_policy(part, p, examples, policies) for p in task.problems(examples)]
+    found = [problem for problem in found if _counts(problem)]
+    return _applied(examples, found), found
 
 
 def _check_kinds(task: Task, policies: Mapping[str, Policy]) -> None:
@@ -125,11 +141,12 @@ def _overlaps(
     return found
 
 
-def _report(found: Sequence[Found], listing: Path) -> None:
+def _report(found: Sequence[Found], listing: Path | None) -> None:
     """Write all of them down, warn of each kind, and refuse where that is the policy."""
     if not found:
         return
-    files.write_json_lines(listing, [one.as_json() for one in found])
+    if listing is not None:
+        files.write_json_lines(listing, [one.as_json() for one in found])
     refused = [one for one in found if one.policy == "refuse"]
     if refused:
         shown = "".join(f"\n  {one.place}: {one.problem.text}" for one in refused[:_SHOWN])
@@ -137,7 +154,9 @@ def _report(found: Sequence[Found], listing: Path) -> None:
         kind = refused[0].problem.kind
         raise DataError(
             f"{len(refused):,} problem{'s' if len(refused) > 1 else ''} in the data{shown}{more}",
-            hint=f"mend the rows, or leave them out: data.problems.{kind}=drop; all: {listing}",
+            hint=f"mend the rows, or leave them out: data.problems.{kind}=drop; all: {listing}"
+            if listing is not None
+            else "mend the rows, or leave them out",
         )
     for (kind, policy), count in Counter((f.problem.kind, f.policy) for f in found).items():
         first = next(one for one in found if (one.problem.kind, one.policy) == (kind, policy))

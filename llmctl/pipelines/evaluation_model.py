@@ -19,6 +19,7 @@ from llmctl.models.find import run_of
 from llmctl.models.load import load_model, model_folder, read_architecture
 from llmctl.objectives import OBJECTIVES
 from llmctl.pipelines.evaluation_data import TokenizedText
+from llmctl.pipelines.finetuned_task import finetuned_task
 from llmctl.tokenization.load import Vocabulary
 
 if TYPE_CHECKING:
@@ -65,11 +66,15 @@ def _other_task(name: str, config: Any) -> str | None:
 
 
 def usual_task(name: str) -> str:
-    """The task that fits a model: the perplexity of a causal one, and so on.
+    """The task that fits a model: the one it was finetuned for, else the perplexity of a causal
+    one, and so on.
 
     Raises:
         InputMissing, NetworkError, SafetyError, UsageError: see `model_folder`.
     """
+    finetuned = finetuned_task(model_folder(name))
+    if finetuned is not None:
+        return finetuned.name
     return _task_of(name, read_architecture(model_folder(name))) or _TASKS["causal"]
 
 

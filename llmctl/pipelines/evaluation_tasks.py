@@ -11,6 +11,7 @@ from llmctl.data.settings import ReadingSettings
 from llmctl.evaluation.outcome import Outcome
 from llmctl.evaluation.settings import EvaluationSettings
 from llmctl.registry import Registry
+from llmctl.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -70,5 +71,6 @@ EVALUATIONS: Registry[EvaluationTask] = Registry(
         "next-sentence": "llmctl.pipelines.evaluate_objective:NEXT_SENTENCE",
         "sentence-order": "llmctl.pipelines.evaluate_objective:SENTENCE_ORDER",
         "replaced-token": "llmctl.pipelines.evaluate_objective:REPLACED_TOKEN",
+        **dict.fromkeys(TASKS, "llmctl.pipelines.evaluate_finetuned:FINETUNED_EVALUATION"),
     },
 )

@@ -99,12 +99,13 @@ def _fresh(recipe: FinetuneRecipe, inputs: FinetuneInputs) -> PreTrainedModel:
 
 
 def attention_of(recipe: FinetuneRecipe, head: str, model: PreTrainedModel) -> str:
-    """The setting of attention: ours takes no masks of two dimensions, which ModernBERT and
-    encoder-decoders with a task's head give it."""
+    """The setting of attention: ours takes no masks of two dimensions, which ModernBERT,
+    encoder-decoders with a task's head, and every model that chooses between answers give it."""
     family = FAMILIES.get(model.config.model_type)
     ours = head not in TASK_HEADS or (
         (family is not None and family.architecture == "encoder")
         and model.config.model_type != "modernbert"
+        and head != "multiple-choice"
     )
     return recipe.model.attention if ours or recipe.model.attention != "auto" else "sdpa"
 

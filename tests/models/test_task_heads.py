@@ -104,3 +104,17 @@ def test_a_decoder_answers_at_the_last_token_even_where_the_padding_id_is_text()
 
     hidden = model.model(ids).last_hidden_state
     assert torch.allclose(found, model.score(hidden[:, 3]), atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra"])
+def test_a_choice_does_not_depend_on_how_long_the_others_are(kind: str) -> None:
+    model = make_model(kind, "multiple-choice")
+    build.choose_attention(model, "sdpa", 16)
+    ids, mask = rows()
+    wrapped = wrap(model, "multiple-choice").eval()
+
+    beside = wrapped(input_ids=ids[None], attention_mask=mask[None])[0, 1]
+    alone = wrapped(input_ids=ids[None, 1:, :5], attention_mask=mask[None, 1:, :5])[0, 0]
+
+    assert torch.allclose(beside, alone, rtol=0, atol=1e-5 * float(alone.abs()))

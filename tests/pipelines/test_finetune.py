@@ -185,3 +185,33 @@ def test_early_stopping_looks_at_the_metric(tmp_path: Path) -> None:
 
     assert results["finished_by"] == "patience"
     assert (results["best_step"], results["steps"]) == (1, 3)
+
+
+@EVERY
+def test_eval_measures_what_the_run_measured_in_batches_of_any_size(
+    llmctl: Callable[..., Any], straight: Path, tmp_path: Path, case: TaskCase
+) -> None:
+    """Scores that count answers are equal; the others agree to 1e-4: padding changes rounding."""
+    rows = straight.parent / "recipes" / f"{case}-held-out.jsonl"
+    if not rows.exists():
+        rows = next((straight.parent / "recipes").glob(f"{case}-held-out.*"))
+    first = files.read_json(straight / "results.json")["validation"]["metrics"]
+
+    for tokens in (30, 4096):
+        out = tmp_path / str(tokens)
+        done = llmctl("eval", straight, "--data", rows, "--batch-tokens", tokens, "-o", out)
+        assert done.code == EXIT_DONE, done.err
+        found = files.read_json(out / "results.json")["metrics"]
+        for name, expected in first.items():
+            assert found[name]["value"] == pytest.approx(expected["value"], rel=1e-4), name
+
+
+def test_a_gate_on_a_finetuned_model_fails_a_build(
+    llmctl: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = straight_run(tmp_path_factory.getbasetemp() / "straight-tasks", CLASSES)
+    rows = run.parent / "recipes" / "classes-held-out.jsonl"
+
+    assert llmctl("eval", run, "--data", rows, "--gate", "accuracy>1").code == 3
+    assert llmctl("eval", run, "--data", rows, "--gate", "bleu>=1").code == 4
+    assert llmctl("eval", run, "--data", rows, "--gate", "accuracy>=0").code == EXIT_DONE
