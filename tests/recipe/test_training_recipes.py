@@ -1,4 +1,4 @@
-"""The shipped pretraining recipes: every family has one, and the small ones need only the clone."""
+"""The shipped training recipes: every family has one, and the small ones need only the clone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from llmctl import files
 from llmctl.bundled import BUNDLED, bundled_data, recipes_folder
 from llmctl.objectives import OBJECTIVES
+from llmctl.recipe.finetune import FinetuneRecipe
 from llmctl.recipe.fit import model_type_of
 from llmctl.recipe.load import load_recipe
 from llmctl.recipe.schema import PretrainRecipe
@@ -56,11 +57,14 @@ def test_a_twin_is_of_the_same_family(name: str) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_tiny_recipe_needs_no_network(name: str) -> None:
-    recipe = pretraining(name)
+    recipe = load_recipe(name)
+    assert isinstance(recipe, PretrainRecipe | FinetuneRecipe)
+    pretrains = isinstance(recipe, PretrainRecipe)
+    sources = recipe.data.by_source().values() if pretrains else [recipe.data]
 
     assert recipe.tokenizer.path is None
     assert recipe.model.path is None
-    for source in recipe.data.by_source().values():
+    for source in sources:
         assert source.train
         for text in (*source.train, *source.validation):
             assert text.startswith(BUNDLED)
