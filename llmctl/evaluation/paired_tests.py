@@ -82,12 +82,18 @@ class PairedTest:
 
 
 def randomisation_tests(
-    pairs: Pairs, seed: int = 0, trials: int = TRIALS
+    pairs: Pairs,
+    seed: int = 0,
+    trials: int = TRIALS,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> list[PairedTest | NotComparable]:
     """Approximate randomisation (Noreen 1989; Riezler & Maxwell 2005), for each of M numbers.
 
     In each trial the two systems exchange a random half of their answers; p is the share of trials,
     the real outcome counted as one, whose difference is at least as large.
+
+    Args:
+        on_progress: called with the trials that were just done.
 
     >>> pairs = Pairs(np.zeros((9, 1)), np.ones((9, 1)), lambda sums: sums / 9)
     >>> (test,) = randomisation_tests(pairs)
@@ -96,7 +102,11 @@ def randomisation_tests(
     """
     before, after = pairs.of(pairs.first), pairs.of(pairs.second)
     differs = (pairs.first != pairs.second).any(1)
-    drawn = np.concatenate(list(_exchanged(pairs, np.flatnonzero(differs), seed, trials)))
+    parts = []
+    for part in _exchanged(pairs, np.flatnonzero(differs), seed, trials):
+        parts.append(part)
+        on_progress(len(part))
+    drawn = np.concatenate(parts)
     found: list[PairedTest | NotComparable] = []
     for number, values in enumerate(drawn.T):
         known = values[np.isfinite(values)]

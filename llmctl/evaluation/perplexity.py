@@ -19,8 +19,9 @@ PERPLEXITY_METRICS = (
     "tokens_scored", "tokens_total", "documents", "non_finite",
 )  # fmt: skip
 
+BITS = ("bits_per_byte", "bits_per_character")
 LIKELIHOOD = "likelihood"
-LIKELIHOOD_NUMBERS = ("perplexity", "loss", "bits_per_byte", "bits_per_character")
+LIKELIHOOD_NUMBERS = ("perplexity", "loss", *BITS)
 """Those that follow from the sums of each document."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from llmctl import console
 from llmctl.data.shard_meta import read_meta
 from llmctl.errors import UsageError
 from llmctl.evaluation.likelihood import Likelihoods, ScoringModel, score_sequences
-from llmctl.evaluation.outcome import Outcome
+from llmctl.evaluation.outcome import Metric, Outcome, signature_text
 from llmctl.evaluation.perplexity import (
+    BITS,
     PERPLEXITY_METRICS,
     likelihood_examples,
     perplexity_metrics,
@@ -86,12 +88,14 @@ def evaluate_perplexity(request: EvaluationRequest) -> Outcome:
     guessing = Guessing("perplexity", vocabulary, counts, sources, sequences, prefix)
     yardsticks = guessers(settings.yardstick, guessing) if counts.any() else []
     likelihoods = _score(model, sequences, windows, settings)
+    signature = _signature(settings, max_length, prefix, vocabulary, text, model)
+    metrics = perplexity_metrics(
+        likelihoods, tokens_total=text.tokens, documents=len(text.documents),
+        text_bytes=text.text_bytes, characters=text.characters,
+    )  # fmt: skip
     return Outcome(
-        metrics=perplexity_metrics(
-            likelihoods, tokens_total=text.tokens, documents=len(text.documents),
-            text_bytes=text.text_bytes, characters=text.characters,
-        ),
-        signature=_signature(settings, max_length, prefix, vocabulary, text, model),
+        metrics=[_by_text(metric, signature, prefix) for metric in metrics],
+        signature=signature,
         yardsticks=yardsticks,
         notes=_notes(text, likelihoods, positions, max_length, settings),
         undecided=say_non_finite(likelihoods.non_finite, likelihoods.tokens),
@@ -192,6 +196,16 @@ def _signature(
         "bos": names.get(prefix, prefix),
         **signature_end(model, vocabulary, text),
     }
+
+
+def _by_text(metric: Metric, signature: Mapping[str, object], prefix: int | None) -> Metric:
+    """Bits per byte and character do not depend on what the tokens are: other tokenizers may be
+    compared by them."""
+    if metric.name not in BITS:
+        return metric
+    own = {name: part for name, part in signature.items() if name not in ("tokenizer", "bos")}
+    own["first_token"] = "not scored" if prefix is None else "scored"
+    return replace(metric, signature=signature_text("bits", own))
 
 
 def _notes(

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from llmctl import console
 from llmctl.evaluation.paired_tests import (
+    TRIALS,
     NotComparable,
     PairedTest,
     Pairs,
@@ -175,7 +177,8 @@ def number_tests(
     }
     others = [name for name in metric.numbers if name in numbers and name not in found]
     if others:
-        drawn = randomisation_tests(metric.pairs, seed)
+        with console.progress("testing", TRIALS, "exchanges") as progress:
+            drawn = randomisation_tests(metric.pairs, seed, on_progress=progress.advance)
         by_name = dict(zip(metric.numbers, drawn, strict=True))
         found |= {name: by_name[name] for name in others}
     return found

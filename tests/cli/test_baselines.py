@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,28 @@ def test_the_perplexity_of_a_model_is_gated_on_paired_documents(
     worse = llmctl(*words, "--max-drop", "loss=0", "--significant", "0.05")
     assert worse.code == 3
     assert "above the" in worse.err
+
+
+def test_other_tokenizers_are_compared_by_bits_alone(
+    llmctl: Llmctl, model_folder: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(model_folder, tmp_path / "other"))
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    tokenizer["model"]["merges"] = tokenizer["model"]["merges"][:10]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    text = fakes.make_text_file(tmp_path / "text.txt", count=12, seed=3)
+    for name, model in (("a", model_folder), ("b", other)):
+        words = ("--data", text, "--text-unit", "paragraph", "-o", tmp_path / name, "-q")
+        assert llmctl("eval", model, *words).code == 0
+    outcome = llmctl("compare", tmp_path / "a", tmp_path / "b")
+    assert outcome.code == 4
+    assert "perplexity: signatures differ (tokenizer:" in outcome.err
+    bits = ("--metric", "bits_per_byte", "--metric", "bits_per_character")
+    assert f"hint: {' '.join(bits)} compares the others" in outcome.err
+    found = json.loads(llmctl("compare", tmp_path / "a", tmp_path / "b", *bits, "--json").out)
+    number = found["metrics"]["bits_per_byte"]
+    assert number["difference"] != 0
+    assert (number["examples"], number["p"] < 0.05) == (12, True)
 
 
 def test_in_github_actions_failures_are_annotated(
