@@ -162,7 +162,8 @@ def update_baseline(judge: Judge, result: EvaluationResult) -> Path | None:
     if not judge.updates or judge.path is None:
         return None
     if result.verdict != "passed":
-        console.note(f"the baseline {judge.path} stays as it is: not every gate passed")
+        kept = "stays as it is; remove it to begin anew" if judge.stored else "is not written"
+        console.note(f"the baseline {judge.path} {kept}: not every gate passed")
         return None
     examples = result.outcome.examples
     content = json.dumps(

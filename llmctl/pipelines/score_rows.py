@@ -114,6 +114,8 @@ def read_scored_rows(
         check_alignment(said, other)
     of_kind = _REFERENCE_KINDS.get(kind, kind)
     wanted = _references(said, given, of_kind, columns, needed=needs_references)
+    if of_kind in ("label", "number"):
+        wanted = _alone(wanted)
     return ScoredRows(
         predictions=answers,
         references=wanted,
@@ -172,6 +174,17 @@ def _references(
     if name is None and not needed:
         return []
     return _column(said, name or _REFERENCE_COLUMNS[0], kind)
+
+
+def _alone(references: list[Any]) -> list[Any]:
+    """References that are all lists of one, as rows of generated text have them, without the list.
+
+    >>> _alone([["a"], ["b"]]), _alone([["a"], ["b", "c"]])
+    (['a', 'b'], [['a'], ['b', 'c']])
+    """
+    if all(isinstance(value, list) and len(value) == 1 for value in references):
+        return [value[0] for value in references]
+    return references
 
 
 def _own_references(file: FileRows, kind: Kind, columns: Columns) -> list[Any]:

@@ -123,6 +123,12 @@ def test_rows_hold_labels_tags_and_answers_as_json(llmctl: Llmctl, tmp_path: Pat
     assert values(nested)["squad_em"] == 100.0
 
 
+def test_a_label_may_stand_in_a_list_of_one(llmctl: Llmctl, tmp_path: Path) -> None:
+    rows = [{"prediction": "a", "references": ["a"]}, {"prediction": "b", "references": ["a"]}]
+    path = write_rows(tmp_path / "p.jsonl", rows)
+    assert values(llmctl("score", path, "--metric", "accuracy", "--json")) == {"accuracy": 0.5}
+
+
 def test_probabilities_of_a_prediction_are_taken_where_the_metric_asks(
     llmctl: Llmctl, tmp_path: Path
 ) -> None:
