@@ -20,28 +20,38 @@ _DEVIATIONS = 9.0
 _HALVINGS = 40
 
 
-def normal_detectable(differences: FloatArray, level: float, allowed: float) -> float | None:
+def normal_detectable(
+    differences: FloatArray, level: float, allowed: float, differing: int
+) -> float | None:
     """For a number whose differences between equal systems were drawn by a randomisation test.
 
     The gate fails from max(the test's critical value, allowed) on; a true drop lies so far above
-    it that four in five measured ones do too, each normal with the spread of those drawn.
+    it that four in five measured ones do too, each normal with the spread of those drawn. A drop
+    brings noise of its own: it is taken to come as more differences of the size of those seen, all
+    of them to the worse, as in `exact_detectable`.
 
     Args:
         differences: of the trials, [T].
         allowed: the drop that the gate allows in any case.
+        differing: examples on which the systems differ.
 
     Returns:
         None where no trial differs: nothing is known of the spread.
 
     >>> normal = np.array([NormalDist().inv_cdf((k + 0.5) / 10_000) for k in range(10_000)])
-    >>> round(normal_detectable(normal, 0.05, 0.0), 2)  # 1.645 + 0.842
+    >>> round(normal_detectable(normal, 0.05, 0.0, differing=10**9), 2)  # 1.645 + 0.842
     2.49
     """
     spread = float(np.sqrt((differences**2).mean()))
     if not spread:
         return None
     critical = float(np.quantile(np.abs(differences), 1 - min(1.0, 2 * level)))
-    return max(critical, allowed) + NormalDist().inv_cdf(POWER) * spread
+    beyond = NormalDist().inv_cdf(POWER) * spread
+    drop = 0.0
+    for _ in range(_HALVINGS):  # each step moves by a small share of the one before
+        noise = math.sqrt(1 + drop / (spread * math.sqrt(differing)))
+        drop = max(critical * noise, allowed) + beyond * noise
+    return drop
 
 
 def exact_detectable(

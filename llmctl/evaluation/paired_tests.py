@@ -125,7 +125,7 @@ def randomisation_tests(
                 method=f"approximate randomisation, {trials:,} trials",
                 least_p=max(1 / (1 + trials), 0.5 ** len(differs)),
                 detectable=lambda level, allowed, known=known: normal_detectable(  # type: ignore[misc]
-                    known, level, allowed
+                    known, level, allowed, int(differs.sum())
                 ),
             )
         )  # fmt: skip

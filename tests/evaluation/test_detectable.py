@@ -60,8 +60,20 @@ def test_of_normal_differences_it_is_two_quantiles_away(level: float, allowed: f
     values = np.array([normal.inv_cdf((k + 0.5) / 10_000) for k in range(10_000)])
     expected = max(normal.inv_cdf(1 - level), allowed) + normal.inv_cdf(0.8)
     # 10,000 even steps end at 3.9 standard deviations.
-    assert normal_detectable(values, level, allowed) == pytest.approx(expected, rel=2e-3)
+    assert normal_detectable(values, level, allowed, 10**9) == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize(("level", "allowed"), [(0.05, 0.0), (0.01, 0.0), (0.05, 0.02)])
+def test_of_right_and_wrong_answers_it_is_that_of_the_exact_test(
+    level: float, allowed: float
+) -> None:
+    # 600 of 10,000 answers are apart: differences of equal systems have this spread.
+    normal = NormalDist(0.0, np.sqrt(600) / 10_000)
+    values = np.array([normal.inv_cdf((k + 0.5) / 10_000) for k in range(10_000)])
+    exact = exact_detectable(600, 10_000, level, allowed)
+    # The exact test is a little stricter than a normal one: its outcomes are whole numbers.
+    assert normal_detectable(values, level, allowed, 600) == pytest.approx(exact, rel=0.02)
 
 
 def test_without_any_difference_nothing_is_known() -> None:
-    assert normal_detectable(np.zeros(100), 0.05, 0.0) is None
+    assert normal_detectable(np.zeros(100), 0.05, 0.0, 0) is None
