@@ -134,6 +134,9 @@ def check_same_conditions(stored: StoredResult, task: str, outcome: Outcome, nam
     now = metric.signature or signature_text(task, outcome.signature)
     check_signatures(stored.signature(name), now, str(stored.path), "now")
     check_data(stored, outcome.data.get("sha256"))
+    count = stored.metrics[name].get("n")
+    if count is not None and metric.n is not None and count != metric.n:
+        raise NotComparable(f"{stored.path} was measured on {count:,} examples, not {metric.n:,}")
     changed = different_parts(stored.decoding, outcome.decoding)
     if stored.decoding and outcome.decoding and changed:
         raise NotComparable(f"predictions were decoded otherwise ({_said(changed, 'then', 'now')})")

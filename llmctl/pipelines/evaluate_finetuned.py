@@ -27,6 +27,7 @@ from llmctl.pipelines.fingerprints import fingerprint, fingerprint_sha256
 from llmctl.pipelines.labelled_data import read_examples
 from llmctl.pipelines.scoring import described
 from llmctl.pipelines.task_answers import AnswerWriter
+from llmctl.pipelines.task_pairs import task_examples
 from llmctl.tasks.base import Arrays, Example, Feature
 from llmctl.tasks.batches import make_batch
 from llmctl.tokenization.load import vocabulary_of
@@ -83,6 +84,7 @@ def evaluate_finetuned(request: EvaluationRequest) -> Outcome:
         tokenizer=describe_tokenizer(request.tokenizer or request.model, vocabulary),
         data={"sources": list(request.data), "sha256": sha256, "rows": len(examples)},
         resolved={"max_length": found.task.max_length},
+        examples=task_examples(found.task, examples, answers, measured),
     )
 
 
@@ -148,10 +150,12 @@ def _outputs(
 
 
 def _names(_: EvaluationRequest) -> tuple[str, ...]:
-    """Every number of the table of metrics: which of them a task gives depends on its rows."""
+    """Every number of the table of metrics, and those of tags by their scheme: which of them a
+    task gives depends on its rows."""
     entries = (METRICS.get(name) for name in METRICS)
     found = [n.name for entry in entries for n in entry.numbers(entry.settings())]
-    return tuple(dict.fromkeys([*found, LOSS]))
+    strict = [n.replace("seqeval_", "seqeval_strict_") for n in found if n.startswith("seqeval_")]
+    return tuple(dict.fromkeys([*found, *strict, LOSS]))
 
 
 FINETUNED_EVALUATION = EvaluationTask(

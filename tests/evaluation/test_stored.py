@@ -82,6 +82,13 @@ def test_other_conditions_are_named(tmp_path: Path, now: Outcome, said: str) -> 
     assert said in refusal(write(tmp_path / "a"), now)
 
 
+def test_other_numbers_of_examples_are_not_compared(tmp_path: Path) -> None:
+    bleu = content()["metrics"]["bleu"]
+    folder = write(tmp_path / "a", metrics={"bleu": {**bleu, "n": 1000}})
+    now = Outcome([Metric("bleu", 31.0, signature=SIGNATURE, n=900)], {}, data=content()["data"])
+    assert "was measured on 1,000 examples, not 900" in refusal(folder, now)
+
+
 def test_numbers_that_are_not_there_are_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "a")
     assert "has no such number; it has bleu, ter" in refusal(folder, outcome(), "chrf")
