@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from llmctl.evaluation.outcome import Examples
 from llmctl.metrics.base import Measured
+from llmctl.pipelines.data_problems import USUAL_POLICIES
 from llmctl.pipelines.predict_rows import MARK
 from llmctl.tasks import AnyTask
 from llmctl.tasks.base import Example, Task
@@ -40,4 +42,9 @@ def measured_again(
     """What the task finds about rows that `task_examples` kept."""
     task: Task = TypeAdapter(AnyTask).validate_python(settings)
     examples = [Example("", number, row, task.example(row)) for number, row in enumerate(rows, 1)]
+    for problem in list(task.problems(examples)):  # mended as they were when they were first read
+        mends = USUAL_POLICIES.get(problem.kind) == "mend" and problem.mended is not None
+        if mends and problem.example is not None:
+            place = problem.example
+            examples[place] = replace(examples[place], content=problem.mended)
     return task.measure(examples, rows)
