@@ -101,7 +101,8 @@ def likelihood_pairs(
 
     >>> rows = [{"log_likelihood": -2.0, "tokens": 2}, {"log_likelihood": -4.0, "tokens": 1}]
     >>> how = {"settings": {"bytes": 6, "characters": None}}
-    >>> likelihood_pairs(rows, rows, how).of(np.array([[-2.0, 2.0], [-4.0, 1.0]]))[1]  # 6 of 3
+    >>> loss = likelihood_pairs(rows, rows, how).of(np.array([[-2.0, 2.0], [-4.0, 1.0]]))[1]
+    >>> float(loss)  # 6 nats over 3 tokens
     2.0
     """
     units = [how["settings"][name] or math.nan for name in ("bytes", "characters")]
