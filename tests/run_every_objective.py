@@ -6,11 +6,10 @@ python -m torch.distributed.run --nproc-per-node 2 run_every_objective.py FOLDER
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
-from llmctl.pipelines.pretrain import run
 from llmctl.recipe.load import load_recipe
-from llmctl.recipe.schema import PretrainRecipe
 from llmctl.training.processes import Processes
 
 if __name__ == "__main__":
@@ -18,4 +17,6 @@ if __name__ == "__main__":
     Processes.leave = lambda _: None  # type: ignore[method-assign]
     folder = Path(sys.argv[1])
     for path in map(Path, sys.argv[2:]):
-        run(load_recipe(str(path), [], PretrainRecipe), folder / path.stem)
+        recipe = load_recipe(str(path), [])
+        run = import_module(f"llmctl.pipelines.{recipe.command}").run  # type: ignore[attr-defined]
+        run(recipe, folder / path.stem)
