@@ -43,8 +43,9 @@ class Outcome:
 
 
 def run(
-    recipe: FinetuneRecipe, folder: Path, *, fresh: bool = False, argv: Sequence[str] = ()
-) -> Outcome:
+    recipe: FinetuneRecipe, folder: Path, *, fresh: bool = False, argv: Sequence[str] = (),
+    stays: bool = False,
+) -> Outcome:  # fmt: skip
     """Finetune into a run folder: starts, resumes, or says that it is finished.
 
     Raises:
@@ -59,7 +60,9 @@ def run(
         return _finetune(recipe, folder, processes, record)
 
     trackers = recipe.logging.trackers
-    results = run_in_folder(recipe, trackers, folder, fresh=fresh, argv=argv, work=work)
+    results = run_in_folder(
+        recipe, trackers, folder, fresh=fresh, argv=argv, work=work, stays=stays
+    )
     return Outcome(folder, results)
 
 

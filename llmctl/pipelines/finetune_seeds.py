@@ -56,7 +56,9 @@ def run(
     for place, seed in enumerate(numbers, start=1):
         console.note(f"seed {seed}, {place} of {seeds}: {_run_folder(folder, seed)}")
         one = recipe.model_copy(update={"seed": seed})
-        outcome = finetune.run(one, _run_folder(folder, seed), fresh=fresh, argv=argv)
+        outcome = finetune.run(
+            one, _run_folder(folder, seed), fresh=fresh, argv=argv, stays=place < seeds
+        )
         found[seed] = outcome.results
     if not is_main_process():
         return Outcome({})

@@ -32,11 +32,14 @@ Results = dict[str, Any]
 
 def run_in_folder(
     recipe: Section, trackers: Sequence[str], folder: Path, *, fresh: bool, argv: Sequence[str],
-    work: Callable[[Processes, RunRecord], Results],
+    work: Callable[[Processes, RunRecord], Results], stays: bool = False,
 ) -> Results:  # fmt: skip
     """Do the work of a training command in its run folder, which nobody else may write meanwhile.
 
     Under a launcher every process of the group calls this.
+
+    Args:
+        stays: another run of this group follows.
     """
     check_trackers(trackers)
     keep_freed_memory()
@@ -44,7 +47,7 @@ def run_in_folder(
         cpu=not torch.cuda.is_available(), trackers=trackers, folder=str(folder)
     )
     with ExitStack() as held:
-        held.callback(processes.leave)
+        held.callback(processes.rest if stays else processes.leave)
         if fresh:
             processes.on_main(lambda: set_old_run_aside(folder))
         processes.on_main(lambda: held.enter_context(lock(folder)))

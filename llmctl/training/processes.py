@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from llmctl.errors import LlmctlError, UsageError
 
@@ -92,11 +91,15 @@ class Processes:
         self.accelerator.wait_for_everyone()
 
     def leave(self) -> None:
-        """Finish trackers and leave the group; another run of this process may join it again."""
-        several = self.count > 1
+        """Finish trackers and leave the group."""
         self.accelerator.end_training()
-        if several:  # accelerate would go on to believe in the group that is gone
-            AcceleratorState._reset_state(reset_partial_state=True)
+
+    def rest(self) -> None:
+        """Finish trackers and stay in the group, for another run: a group that is left and joined
+        again may meet its own remains."""
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
+        self.wait()
 
     def on_main(self, work: Callable[[], T]) -> T | None:
         """Do something on the main process while the others wait; an error of its is everyone's.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,31 +68,27 @@ def test_every_text_metric_has_a_module_of_its_name() -> None:
 
 @pytest.mark.slow
 def test_evaluate_loads_every_module_and_gives_the_same_plain_floats(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+    load_by_path: Callable[[Path], Any], no_network: None
 ) -> None:
     """One test for all of them: importing `evaluate` takes longer than everything else here."""
-    import evaluate
-
-    monkeypatch.setattr(evaluate.config, "HF_MODULES_CACHE", tmp_path / "modules")
-    monkeypatch.setattr(evaluate.config, "HF_EVALUATE_OFFLINE", True)
     for name in TEXT:
         entry = METRICS.get(name)
         inputs = {"predictions": PREDICTIONS}
         if entry.needs_references:
             inputs["references"] = REFERENCES
 
-        module = evaluate.load(str(hf_module_path(name)), cache_dir=str(tmp_path))
+        module = load_by_path(hf_module_path(name))
         found = module.compute(**inputs)
 
         assert found == entry.measure(PREDICTIONS, REFERENCES, entry.settings()).values()
         assert {type(value) for value in found.values()} == {float}
 
-    rouge = evaluate.load(str(hf_module_path("rouge")), cache_dir=str(tmp_path))
+    rouge = load_by_path(hf_module_path("rouge"))
     one_each = rouge.compute(
         predictions=["模型很好"], references=["模型好"], multi_reference="mean"
     )
     assert one_each["rouge_l"] == pytest.approx(600 / 7)
-    repetition = evaluate.load(str(hf_module_path("repetition")), cache_dir=str(tmp_path))
+    repetition = load_by_path(hf_module_path("repetition"))
     assert np.isnan(repetition.compute(predictions=["short"])["repetition"])
 
 

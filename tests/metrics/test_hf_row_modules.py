@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,16 @@ ROWS: dict[str, tuple[list[Any], list[Any]]] = {
 
 @pytest.mark.slow
 def test_evaluate_loads_every_module_and_gives_the_same_plain_floats(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load_by_path: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One test for all of them: importing `evaluate` takes longer than everything else here."""
-    import evaluate
 
     def refuse(*words: Any, **_options: Any) -> None:
         raise AssertionError(f"the network was asked for {words}")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr(evaluate.config, "HF_MODULES_CACHE", tmp_path / "modules")
-    monkeypatch.setattr(evaluate.config, "HF_EVALUATE_OFFLINE", True)
-    modules = {
-        name: evaluate.load(str(hf_module_path(name)), cache_dir=str(tmp_path)) for name in ROWS
-    }
+    modules = {name: load_by_path(hf_module_path(name)) for name in ROWS}
 
     for name, (predictions, references) in ROWS.items():
         found = modules[name].compute(predictions=predictions, references=references)

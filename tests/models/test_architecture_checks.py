@@ -44,9 +44,9 @@ def test_the_head_of_a_folder_is_found(saved: Path, head: str) -> None:
 
 def test_a_class_without_such_a_head_is_refused() -> None:
     config = SimpleNamespace(
-        model_type="bert", architectures=["BertForSequenceClassification"], is_encoder_decoder=False
+        model_type="bert", architectures=["BertForNextSentencePrediction"], is_encoder_decoder=False
     )
-    with pytest.raises(UsageError, match="BertForSequenceClassification has no head of language"):
+    with pytest.raises(UsageError, match="BertForNextSentencePrediction has no head of language"):
         find_head(config)
 
 

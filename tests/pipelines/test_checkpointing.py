@@ -54,7 +54,7 @@ def test_a_prolonged_run_that_is_stopped_goes_on(
     longer = ["budget.steps=24", *same]
     llmctl("pretrain", recipe, *same, tmp_path / "run")
     with monkeypatch.context() as patch:
-        patch.setattr("llmctl.pipelines.pretrain.train", stop_after(11))
+        patch.setattr("llmctl.pipelines.training_run.train", stop_after(11))
         assert llmctl("pretrain", recipe, *longer, tmp_path / "run").code == 75
 
     again = llmctl("pretrain", recipe, *longer, tmp_path / "run")
